@@ -1,0 +1,158 @@
+"""dbt plugin module: ``driver: chdb`` for dbt-clickhouse, and ``adapter.try_statement``.
+
+dbt imports every installed module whose name begins with ``dbt_`` before it opens a connection
+(``dbt debug`` excepted: ``sluicegate dbt debug`` imports this module first). Importing it
+
+* teaches dbt-clickhouse a third driver beside ``http`` and ``native``: ``driver: chdb`` runs on
+  chDB, ClickHouse inside this process, through clickhouse-connect's own chDB backend. The data
+  folder is ``custom_settings.chdb_path`` in the profile (created when missing);
+* gives models and materializations ``adapter.try_statement(sql)``: Jinja has no ``try``, and one
+  unreadable file must not keep the files after it from being landed.
+
+Everything else of dbt-clickhouse is used as it is. A driver of this name is proposed upstream
+(dbt-clickhouse pull request 693); when it is released, the first half of this module goes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Callable
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from dbt.adapters.base.meta import available
+from dbt.adapters.clickhouse import connections, dbclient
+from dbt.adapters.clickhouse.credentials import ClickHouseCredentials
+from dbt.adapters.clickhouse.httpclient import ChHttpClient
+from dbt.adapters.clickhouse.impl import ClickHouseAdapter
+from dbt.adapters.exceptions import FailedToConnectError
+from dbt_common.exceptions import DbtRuntimeError
+
+# ClickHouse error codes that say something of the engine or of the statement, never of one input
+# file: UNKNOWN_FUNCTION, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE, SYNTAX_ERROR,
+# CANNOT_WRITE_TO_FILE_DESCRIPTOR, READONLY, MEMORY_LIMIT_EXCEEDED, NOT_ENOUGH_SPACE,
+# TOO_MANY_PARTS, QUERY_WAS_CANCELLED, ACCESS_DENIED.
+# Source: src/Common/ErrorCodes.cpp of ClickHouse.
+ENGINE_ERROR_CODES = frozenset({46, 47, 60, 62, 75, 164, 241, 243, 252, 394, 497})
+
+CONFIG_XML = """<clickhouse>
+    <!-- Written by Sluicegate when it opens the data folder; changes are overwritten. -->
+    <query_log>
+        <database>system</database>
+        <table>query_log</table>
+        <flush_interval_milliseconds>7500</flush_interval_milliseconds>
+    </query_log>
+    <part_log>
+        <database>system</database>
+        <table>part_log</table>
+        <flush_interval_milliseconds>7500</flush_interval_milliseconds>
+    </part_log>
+</clickhouse>
+"""
+
+
+def _holder(folder: Path) -> str | None:
+    """The live process that holds a chDB data folder, as ``process PID (command)``, else None.
+
+    The engine itself writes ``PID: n`` into ``<folder>/status`` and keeps that file locked.
+    """
+    try:
+        match = re.search(r"PID: (\d+)", (folder / "status").read_text(errors="replace"))
+    except OSError:
+        return None
+    if not match or int(match[1]) == os.getpid():
+        return None
+    pid = int(match[1])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except (OSError, UnicodeDecodeError):
+        command = ""
+    return f"process {pid}" + (f" ({command[:120]})" if command else "")
+
+
+def _prepare_folder(folder: Path) -> Path:
+    """Create the data folder when missing and write the engine's config beside it.
+
+    Returns the path of the config file. Raises FailedToConnectError when the place is not ours to
+    write to.
+    """
+    config = folder.with_name(folder.name + ".config.xml")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not config.exists() or config.read_text() != CONFIG_XML:
+            partial = config.with_name(f"{config.name}.{os.getpid()}")
+            partial.write_text(CONFIG_XML)
+            partial.replace(config)
+    except OSError as error:
+        raise FailedToConnectError(
+            f"The data folder {folder} cannot be written ({error.strerror}): "
+            "free the place or set SLUICEGATE_DATA to a folder that can."
+        ) from error
+    return config
+
+
+class ChdbClient(ChHttpClient):
+    """dbt-clickhouse's client over clickhouse-connect, on chDB in place of HTTP."""
+
+    def _create_client(self, credentials: ClickHouseCredentials) -> Any:
+        settings = dict(self._conn_settings)
+        folder = Path(os.path.realpath(settings.pop("chdb_path", None) or "data/clickhouse"))
+        config = _prepare_folder(folder)
+        try:
+            return clickhouse_connect.get_client(
+                interface="chdb",
+                path=str(folder),
+                chdb_options={"config-file": str(config)},
+                query_limit=0,
+                settings=settings,
+            )
+        except (ClickHouseError, RuntimeError) as error:
+            holder = _holder(folder)
+            if holder:
+                raise FailedToConnectError(
+                    f"The data folder {folder} is in use by {holder}: "
+                    "wait for it to end, or set SLUICEGATE_DATA to another folder."
+                ) from error
+            raise FailedToConnectError(
+                f"chDB cannot open the data folder {folder}: {error}"
+            ) from error
+
+
+def _with_chdb(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def get_db_client(credentials: ClickHouseCredentials) -> Any:
+        if credentials.driver == "chdb":
+            return ChdbClient(credentials)
+        return original(credentials)
+
+    return get_db_client
+
+
+@available
+def try_statement(self: ClickHouseAdapter, sql: str) -> str:
+    """Run one statement; '' when it worked, else the engine's error text in one line.
+
+    Errors that are not about the data being read (no space, no memory, no such table, lost
+    connection, ...) are raised as from any other statement.
+    """
+    try:
+        self.connections.execute(sql, fetch=False)
+    except DbtRuntimeError as error:
+        text = " ".join(str(error).split())
+        code = re.search(r"Code: (\d+)", text)
+        if code is None or int(code[1]) in ENGINE_ERROR_CODES:
+            raise
+        return text[text.index("Code: ") :]
+    return ""
+
+
+connections.get_db_client = dbclient.get_db_client = _with_chdb(dbclient.get_db_client)
+ClickHouseAdapter.try_statement = try_statement
+ClickHouseAdapter._available_ = ClickHouseAdapter._available_ | {"try_statement"}
