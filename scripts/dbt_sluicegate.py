@@ -1,4 +1,4 @@
-"""dbt plugin module: ``driver: chdb`` for dbt-clickhouse, and ``adapter.try_statement``.
+"""dbt plugin module: ``driver: chdb`` for dbt-clickhouse, and ``adapter.try_query``.
 
 dbt imports every installed module whose name begins with ``dbt_`` before it opens a connection
 (``dbt debug`` excepted: ``sluicegate dbt debug`` imports this module first). Importing it
@@ -6,7 +6,7 @@ dbt imports every installed module whose name begins with ``dbt_`` before it ope
 * teaches dbt-clickhouse a third driver beside ``http`` and ``native``: ``driver: chdb`` runs on
   chDB, ClickHouse inside this process, through clickhouse-connect's own chDB backend. The data
   folder is ``custom_settings.chdb_path`` in the profile (created when missing);
-* gives models and materializations ``adapter.try_statement(sql)``: Jinja has no ``try``, and one
+* gives models and materializations ``adapter.try_query(sql)``: Jinja has no ``try``, and one
   unreadable file must not keep the files after it from being landed.
 
 Everything else of dbt-clickhouse is used as it is. A driver of this name is proposed upstream
@@ -136,23 +136,25 @@ def _with_chdb(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 @available
-def try_statement(self: ClickHouseAdapter, sql: str) -> str:
-    """Run one statement; '' when it worked, else the engine's error text in one line.
+def try_query(self: ClickHouseAdapter, sql: str, fetch: bool = False) -> dict[str, Any]:
+    """Run one statement that reads an input file; an unreadable file is an answer, not the end.
 
-    Errors that are not about the data being read (no space, no memory, no such table, lost
-    connection, ...) are raised as from any other statement.
+    Returns ``{"error": "", "rows": [...]}`` (one dict a row when ``fetch``), or, when ClickHouse
+    refuses the input, its error in one line and no rows. Errors that are not about the data being
+    read (no space, no memory, no such table, lost connection, ...) are raised as usual.
     """
     try:
-        self.connections.execute(sql, fetch=False)
+        _, table = self.connections.execute(sql, fetch=fetch)
     except DbtRuntimeError as error:
         text = " ".join(str(error).split())
         code = re.search(r"Code: (\d+)", text)
         if code is None or int(code[1]) in ENGINE_ERROR_CODES:
             raise
-        return text[text.index("Code: ") :]
-    return ""
+        return {"error": text[text.index("Code: ") :], "rows": []}
+    rows = [dict(zip(table.column_names, row.values(), strict=True)) for row in table.rows]
+    return {"error": "", "rows": rows}
 
 
 connections.get_db_client = dbclient.get_db_client = _with_chdb(dbclient.get_db_client)
-ClickHouseAdapter.try_statement = try_statement
-ClickHouseAdapter._available_ = ClickHouseAdapter._available_ | {"try_statement"}
+ClickHouseAdapter.try_query = try_query
+ClickHouseAdapter._available_ = ClickHouseAdapter._available_ | {"try_query"}

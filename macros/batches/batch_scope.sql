@@ -1,0 +1,95 @@
+{#
+    The batches that the model being built must (re)build in this statement.
+
+    A batch is pending for a stage when what its source stage holds is not what the stage was last
+    built from; the ledger dq_batches knows both. Full refresh makes every batch pending.
+
+    Arguments: none; reads the model's config: stream, stage, after, lookback.
+    Returns:   list of {batch_date, window_start, sequence, source_version, rows}, oldest first;
+               window_start is the oldest batch within the lookback, sequence counts batches.
+    Example:   where {{ in_scope('batch_date') }}
+#}
+{% macro batch_scope() %}
+    {% if model.batch_scope is defined %}
+        {{ return(model.batch_scope) }}
+    {% endif %}
+    {{ return(pending_batches(everything=should_full_refresh())) }}
+{% endmacro %}
+
+{#
+    All pending batches of the model being built (see batch_scope).
+
+    Arguments: everything: also those that are up to date
+#}
+{% macro pending_batches(everything=false) %}
+    {% if not execute or model.config.get('stage') is none %}
+        {{ return([]) }}
+    {% endif %}
+    {% set lookback = model.config.get('lookback', 0) %}
+    {% set query %}
+        with
+        source as (
+            {% if model.config.after == 'landed' %}
+            {{ _landed_batches(model.config.stream) }}
+            {% else %}
+            {{ _staged_batches(model.config.stream, model.config.after) }}
+            {% endif %}
+        ),
+        windowed as (
+            select
+                batch_date,
+                min(batch_date) over lookback as window_start,
+                row_number() over (order by batch_date) as sequence,
+                toString(cityHash64(groupArray((batch_date, version)) over lookback))
+                    as source_version,
+                rows
+            from source
+            window lookback as (
+                order by batch_date rows between {{ lookback }} preceding and current row
+            )
+        )
+        select
+            toString(batch_date) as batch_date,
+            toString(window_start) as window_start,
+            toUInt32(sequence) as sequence,
+            source_version,
+            toUInt64(rows) as rows
+        from windowed
+        {% if not everything and load_cached_relation(this) is not none %}
+        where (batch_date, source_version) not in (
+            select batch_date, argMax(source_version, recorded_at)
+            from {{ ref('dq_batches') }}
+            where stream = '{{ model.config.stream }}' and stage = '{{ model.config.stage }}'
+            group by batch_date
+        )
+        {% endif %}
+        order by batch_date
+    {% endset %}
+    {{ return(run_query(query).rows | map('dict') | list) }}
+{% endmacro %}
+
+{% macro _landed_batches(stream) %}
+            select
+                batch_date,
+                toString(max(landed_at)) as version,
+                sumIf(rows_landed, is_newest) as rows
+            from (
+                select
+                    *,
+                    row_number() over (partition by file_name order by landed_at desc) = 1
+                        as is_newest
+                from {{ ref('dq_files') }}
+                where stream = '{{ stream }}' and status = 'landed'
+            )
+            group by batch_date
+{% endmacro %}
+
+{% macro _staged_batches(stream, stage) %}
+            select
+                batch_date,
+                argMax(version, recorded_at) as version,
+                argMax(rows, recorded_at) as rows
+            from {{ ref('dq_batches') }}
+            where stream = '{{ stream }}' and stage = '{{ stage }}'
+            group by batch_date
+{% endmacro %}

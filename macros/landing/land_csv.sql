@@ -1,0 +1,249 @@
+{#
+    Land one CSV file, losing nothing.
+
+    What is a record: a line that is well formed by itself (as many fields as the header, quotes
+    closed, nothing between a closing quote and the comma but blanks). Lines that are not, joined
+    with the lines after them up to the next line that is, may form a well-formed record together
+    (a quoted field with line breaks). Any other line is malformed and lands with its text and the
+    error malformed_line. Empty lines are no records. row_number is the line in the file.
+
+    A file whose every line is well formed (proven by one regular expression over its lines) is read
+    by the engine's CSV reader; any other file line by line.
+
+    Arguments: relation: an empty table shaped like the raw table; file: see landing_files
+    Returns:   {error: '' or why the file cannot be read, columns: [names of the header]}
+#}
+{% macro land_csv(relation, file) %}
+    {% set header_query %}
+        select line, match(line, {{ sql_string('^' ~ _csv_record_pattern() ~ '$') }}) as is_record
+        from (
+            select trimRight({{ without_bom('line') }}, '\r') as line
+            from {{ read_location(file.location, 'LineAsString', 'line String') }}
+            where _row_number = 0
+            limit 1
+        )
+    {% endset %}
+    {% set split_query %}
+        select arrayMap(name -> trimBoth(name), {{ _csv_fields('line') }}) as names
+        from (select line from ({{ header_query }}))
+    {% endset %}
+    {% set header = adapter.try_query(header_query, fetch=true) %}
+    {% if header.error or not header.rows %}
+        {{ return({'error': header.error, 'columns': []}) }}
+    {% endif %}
+    {% if not header.rows[0].is_record %}
+        {{ return({
+            'error': 'its first line, the header, is not a well-formed CSV line of UTF-8 text',
+            'columns': [],
+        }) }}
+    {% endif %}
+    {% set names = _names(adapter.try_query(split_query, fetch=true).rows[0].names) %}
+
+    {% set proof_query %}
+        select
+            count() as lines,
+            countIf(match(line, {{ sql_string('^' ~ _csv_record_pattern(names | length) ~ '$') }}))
+                as records
+        from {{ read_location(file.location, 'LineAsString', 'line String') }}
+        where _row_number > 0
+    {% endset %}
+    {% set proof = adapter.try_query(proof_query, fetch=true) %}
+    {% if proof.error %}
+        {{ return({'error': proof.error, 'columns': names}) }}
+    {% endif %}
+
+    {% if proof.rows[0].lines == proof.rows[0].records %}
+        {% set fast = adapter.try_query(insert_records(
+            relation, file, _csv_records_by_engine(file, names), _csv_settings()
+        )) %}
+        {% if not fast.error %}
+            {% set landed = run_query('select count() as landed from ' ~ relation).rows[0].landed %}
+            {% if landed == proof.rows[0].records %}
+                {{ return({'error': '', 'columns': names}) }}
+            {% endif %}
+        {% endif %}
+        {% do run_query('truncate table ' ~ relation) %}
+    {% endif %}
+    {% set exact = adapter.try_query(insert_records(
+        relation, file, _csv_records_by_line(file, names), _csv_settings()
+    )) %}
+    {{ return({'error': exact.error, 'columns': names}) }}
+{% endmacro %}
+
+{# Array(String) as it comes back from the client, as a list. #}
+{% macro _names(value) %}
+    {{ return(fromyaml(value) if value is string else value | list) }}
+{% endmacro %}
+
+{# Every leniency of the engine's CSV reader that changes a value is switched off. #}
+{% macro _csv_settings() %}
+    {{ return({
+        'input_format_csv_trim_whitespaces': 0,
+        'input_format_csv_empty_as_default': 0,
+        'input_format_csv_detect_header': 0,
+        'input_format_null_as_default': 0,
+        'input_format_allow_errors_num': 0,
+        'input_format_allow_errors_ratio': 0,
+    }) }}
+{% endmacro %}
+
+{#
+    RE2 pattern of one record of so many fields (any number when left out), with an optional
+    carriage return after it. A line that begins with a carriage return is left to the exact path:
+    the engine's reader would take that byte for the end of the line before.
+#}
+{% macro _csv_record_pattern(fields=none) -%}
+    {%- set field = '(?:"(?:[^"]|"")*"[ \\t]*|[^",\\n][^,\\n]*|)' -%}
+    {%- set first = '(?:"(?:[^"]|"")*"[ \\t]*|[^",\\n\\r][^,\\n]*|)' -%}
+    {{ return(
+        '(?s:' ~ first ~ '(?:,' ~ field ~ ')' ~ ('*' if fields is none else '{' ~ (fields - 1) ~ '}') ~ '\\r?)'
+    ) }}
+{%- endmacro %}
+
+{# SQL: the fields of a record's text (its trailing carriage return taken off), unquoted. #}
+{% macro _csv_fields(text) -%}
+    arrayMap(
+        field -> if(
+            startsWith(field, '"'),
+            replaceAll(substring(trimRight(field, ' \t'), 2, length(trimRight(field, ' \t')) - 2), '""', '"'),
+            field
+        ),
+        extractAll(
+            concat({{ text }}, ','),
+            {{ sql_string('(?s)("(?:[^"]|"")*"[ \\t]*|[^,"][^,]*|),') }}
+        )
+    )
+{%- endmacro %}
+
+{#
+    Patterns match characters, and bytes that are no UTF-8 are none: a text with such bytes is read
+    as ISO 8859-1 while it is being cut, in which every byte is a character, and put back after.
+#}
+{% macro _matchable(text) -%}
+    if(is_utf8, {{ text }}, convertCharset({{ text }}, 'ISO-8859-1', 'UTF-8'))
+{%- endmacro %}
+
+{% macro _as_it_was(text) -%}
+    if(is_utf8, {{ text }}, convertCharset({{ text }}, 'UTF-8', 'ISO-8859-1'))
+{%- endmacro %}
+
+{# SQL of the contract's columns from an expression per position: prefix, i (from 1), suffix. #}
+{% macro _matched_columns(names, format, prefix, suffix) %}
+    {% set match = match_contract(names, format) %}
+    {% for column in contract() %}
+    {{ prefix ~ (match.sources[column.name] + 1) ~ suffix if column.name in match.sources else "''" }}
+        as {{ adapter.quote(column.name) }},
+    {% endfor %}
+    {% if match.unknown %}
+    cast(map(
+        {% for column in match.unknown %}
+        {{ sql_string(column.name) }}, {{ prefix ~ (column.position + 1) ~ suffix }}{{ ', ' if not loop.last }}
+        {% endfor %}
+    ), 'Map(LowCardinality(String), String)') as extra_columns,
+    {% else %}
+    cast(map(), 'Map(LowCardinality(String), String)') as extra_columns,
+    {% endif %}
+{% endmacro %}
+
+{% macro _csv_records_by_engine(file, names) %}
+    {% set structure = [] %}
+    {% for name in names %}{% do structure.append('c' ~ loop.index ~ ' String') %}{% endfor %}
+    select
+        {{ _matched_columns(names, 'csv', 'c', '') }}
+        '' as raw_line,
+        '' as landing_error,
+        toUInt64(_row_number) + 1 as row_number
+    from {{ read_location(file.location, 'CSV', structure | join(', ')) }}
+    where _row_number > 0
+{% endmacro %}
+
+{#
+    Lines that are no record by themselves are joined where they follow one another (at most 64 MiB
+    of them at a time), and the text is cut from the left: a record where one begins, else a line.
+#}
+{% macro _csv_records_by_line(file, names) %}
+    {% set record = _csv_record_pattern(names | length) %}
+    with
+    lines as (
+        select line, isValidUTF8(line) as is_utf8, toInt64(_row_number) + 1 as line_number
+        from {{ read_location(file.location, 'LineAsString', 'line String') }}
+        where _row_number > 0
+    ),
+    single as (
+        select
+            {{ _matchable('line') }} as text,
+            is_utf8,
+            toUInt64(line_number) as row_number,
+            true as is_record
+        from lines
+        where match({{ _matchable('line') }}, {{ sql_string('^' ~ record ~ '$') }})
+    ),
+    others as (
+        select
+            line,
+            line_number,
+            line_number - row_number() over (order by line_number) as island
+        from lines
+        where not match({{ _matchable('line') }}, {{ sql_string('^' ~ record ~ '$') }})
+    ),
+    sized as (
+        select
+            *,
+            intDiv(sum(length(line)) over (partition by island order by line_number), 67108864) as chunk
+        from others
+    ),
+    joined as (
+        select
+            min(line_number) as first_line,
+            arrayStringConcat(arrayMap(
+                item -> concat(item.2, '\n'),
+                arraySort(item -> item.1, groupArray((line_number, line)))
+            )) as line,
+            isValidUTF8(line) as is_utf8
+        from sized
+        group by island, chunk
+    ),
+    islands as (
+        select
+            first_line,
+            is_utf8,
+            extractAll(
+                {{ _matchable('line') }},
+                {{ sql_string('(' ~ record ~ '\\n|[^\\n]*\\n)') }}
+            ) as texts
+        from joined
+    ),
+    cut as (
+        select
+            substring(piece.1, 1, length(piece.1) - 1) as text,
+            is_utf8,
+            toUInt64(first_line + piece.2) as row_number,
+            match(text, {{ sql_string('^' ~ record ~ '$') }}) as is_record
+        from islands
+        array join arrayZip(
+            texts,
+            arrayPopFront(arrayConcat([0, 0], arrayPopBack(
+                arrayCumSum(text -> toInt64(countSubstrings(text, '\n')), texts)
+            )))
+        ) as piece
+    ),
+    records as (
+        select
+            *,
+            arrayMap(
+                field -> {{ _as_it_was('field') }},
+                {{ _csv_fields("replaceRegexpOne(text, '\\r$', '')") }}
+            ) as fields
+        from (
+            select * from single
+            union all
+            select text, is_utf8, row_number, is_record from cut where text not in ('', '\r')
+        )
+    )
+    select
+        {{ _matched_columns(names, 'csv', 'if(is_record, fields[', "], '')") }}
+        if(is_record, '', {{ _as_it_was('text') }}) as raw_line,
+        if(is_record, '', 'malformed_line') as landing_error,
+        row_number
+    from records
+{% endmacro %}
