@@ -5,8 +5,9 @@
     built from; the ledger dq_batches knows both. Full refresh makes every batch pending.
 
     Arguments: none; reads the model's config: stream, stage, after, lookback.
-    Returns:   list of {batch_date, window_start, sequence, source_version, rows}, oldest first;
-               window_start is the oldest batch within the lookback, sequence counts batches.
+    Returns:   list of {batch_date, window, sequence, source_version, rows}, oldest first; window is
+               the dates of the batches of the lookback and of the batch, oldest first, with commas
+               between them; sequence counts the stream's batches.
     Example:   where {{ in_scope('batch_date') }}
 #}
 {% macro batch_scope() %}
@@ -38,7 +39,7 @@
         windowed as (
             select
                 batch_date,
-                min(batch_date) over lookback as window_start,
+                arrayStringConcat(groupArray(toString(batch_date)) over lookback, ',') as window_dates,
                 row_number() over (order by batch_date) as sequence,
                 toString(cityHash64(groupArray((batch_date, version)) over lookback))
                     as source_version,
@@ -50,7 +51,7 @@
         )
         select
             toString(batch_date) as batch_date,
-            toString(window_start) as window_start,
+            window_dates as window,
             toUInt32(sequence) as sequence,
             source_version,
             toUInt64(rows) as rows
@@ -65,7 +66,17 @@
         {% endif %}
         order by batch_date
     {% endset %}
-    {{ return(run_query(query).rows | map('dict') | list) }}
+    {% set batches = [] %}
+    {% for row in run_query(query).rows %}
+        {% do batches.append({
+            'batch_date': row.batch_date,
+            'window': row.window,
+            'sequence': row.sequence | int,
+            'source_version': row.source_version,
+            'rows': row.rows | int,
+        }) %}
+    {% endfor %}
+    {{ return(batches) }}
 {% endmacro %}
 
 {% macro _landed_batches(stream) %}

@@ -9,14 +9,10 @@
     {%- if not scope -%}
         false
     {%- elif lookback -%}
-        (
-        {%- for window in scope | map(attribute='window_start') | unique -%}
-            {%- set batches = scope | selectattr('window_start', 'equalto', window) | list -%}
-            {%- if not loop.first %} or {% endif -%}
-            {{ column }} between '{{ window }}' and '{{ batches[-1].batch_date }}'
-        {%- endfor -%}
-        )
+        {%- set dates = [] -%}
+        {%- for batch in scope -%}{%- do dates.extend(batch.window.split(',')) -%}{%- endfor -%}
+        {{ column }} in ('{{ dates | unique | join("', '") }}')
     {%- else -%}
-        {{ column }} in ({% for batch in scope %}'{{ batch.batch_date }}'{{ ', ' if not loop.last }}{% endfor %})
+        {{ column }} in ('{{ scope | map(attribute='batch_date') | join("', '") }}')
     {%- endif -%}
 {% endmacro %}

@@ -1,0 +1,135 @@
+{#
+    Materialization `batches`: a table that is rebuilt batch by batch.
+
+    The model's SQL gives the rows of the batches in its scope (see batch_scope, in_scope). They are
+    written beside the table; then each of these batches' partitions is replaced in one step, or
+    dropped where the batch has no rows any more. Last, the ledger dq_batches is written, so a run
+    killed before that does the same again. Batches are taken together up to max_rows_per_statement.
+
+    Config: stream, stage: name of this step in the ledger; after: the step it reads from;
+            lookback: how many batches before a batch its rows depend on (default 0);
+            partition_by: must determine batch_date; order_by, engine: as in any table
+    Errors: when the SQL's columns are no longer those of the table: which, and what to run
+#}
+{% materialization batches, adapter='clickhouse' %}
+    {% set target_relation = this.incorporate(type='table') %}
+    {% set is_new = load_cached_relation(this) is none %}
+    {{ run_hooks(pre_hooks) }}
+    {% do drop_leftovers(target_relation) %}
+
+    {% set scope = pending_batches(everything=is_new or should_full_refresh()) %}
+    {% set rebuilt_relation = helper_relation(target_relation, 'rebuilt') %}
+    {% set is_rebuilt = false %}
+    {% if is_new %}
+        {% do create_missing_table(target_relation, sql) %}
+    {% else %}
+        {% set difference = structure_difference(
+            adapter.get_column_schema_from_query(sql), adapter.get_columns_in_relation(target_relation)
+        ) %}
+        {% if difference and not should_full_refresh() %}
+            {{ exceptions.raise_compiler_error(
+                'The columns of ' ~ model.name ~ ' have changed (' ~ difference
+                ~ '): run dbt build --full-refresh --select ' ~ model.name ~ '+ once.'
+            ) }}
+        {% elif difference %}
+            {% set is_rebuilt = true %}
+            {% do run_query(create_table_or_empty(False, rebuilt_relation, sql ~ '\nlimit 0', False)) %}
+        {% endif %}
+    {% endif %}
+    {% call statement('main') %}select 1{% endcall %}
+
+    {% set destination = rebuilt_relation if is_rebuilt else target_relation %}
+    {% for chunk in _chunks(scope, var('max_rows_per_statement')) %}
+        {% do _build_batches(destination, chunk) %}
+    {% endfor %}
+    {% if is_rebuilt %}
+        {% do exchange_tables_atomic(rebuilt_relation, target_relation) %}
+        {% do run_query('drop table ' ~ rebuilt_relation ~ ' ' ~ on_cluster_clause(rebuilt_relation)) %}
+    {% endif %}
+    {% do record_batches(target_relation, scope) %}
+
+    {{ run_hooks(post_hooks) }}
+    {% do persist_docs(target_relation, model) %}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+{# Batches in lists of at most so many source rows, at least one batch each. #}
+{% macro _chunks(batches, max_rows) %}
+    {% set state = namespace(rows=0) %}
+    {% set chunks = [] %}
+    {% for batch in batches %}
+        {% if not chunks or state.rows + batch.rows > max_rows %}
+            {% do chunks.append([]) %}
+            {% set state.rows = 0 %}
+        {% endif %}
+        {% do chunks[-1].append(batch) %}
+        {% set state.rows = state.rows + batch.rows %}
+    {% endfor %}
+    {{ return(chunks) }}
+{% endmacro %}
+
+{% macro _build_batches(relation, batches) %}
+    {% do model.update({'batch_scope': batches}) %}
+    {% set staging_relation = helper_relation(relation, 'staging') %}
+    {% set columns = adapter.get_columns_in_relation(relation) | map(attribute='quoted') | join(', ') %}
+    {% do run_query(
+        'create or replace table ' ~ staging_relation ~ ' ' ~ on_cluster_clause(staging_relation)
+        ~ ' as ' ~ relation
+    ) %}
+    {% do run_query(
+        'insert into ' ~ staging_relation ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from (\n'
+        ~ render(model.raw_code) ~ '\n)' ~ adapter.get_model_query_settings(model)
+    ) %}
+    {% do replace_partitions(relation, staging_relation, _stream_condition(relation, batches)) %}
+    {% do run_query('drop table ' ~ staging_relation ~ ' ' ~ on_cluster_clause(staging_relation)) %}
+    {% do model.pop('batch_scope') %}
+{% endmacro %}
+
+{# The rows of a table that belong to these batches of the model's stream. #}
+{% macro _stream_condition(relation, batches) %}
+    {% set names = adapter.get_columns_in_relation(relation) | map(attribute='name') | list %}
+    {{ return(
+        "batch_date in ('" ~ batches | map(attribute='batch_date') | join("', '") ~ "')"
+        ~ (" and stream = '" ~ model.config.stream ~ "'" if 'stream' in names else '')
+    ) }}
+{% endmacro %}
+
+{#
+    Write to the ledger that the model being built is up to date for these batches.
+
+    Arguments: relation: its table (for the row counts); batches: see batch_scope
+#}
+{% macro record_batches(relation, batches) %}
+    {% if batches %}
+        {% set entries %}
+            insert into {{ ref('dq_batches') }}
+                (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at)
+            with
+            built as (
+                select batch_date, count() as rows
+                from {{ relation }}
+                where {{ _stream_condition(relation, batches) }}
+                group by batch_date
+            )
+            select
+                '{{ model.config.stream }}' as stream,
+                '{{ model.config.stage }}' as stage,
+                toDate(done.1) as batch_date,
+                '{{ invocation_id }}' as version,
+                done.2 as source_version,
+                '{{ rule_set_version() }}' as rule_set_version,
+                ifNull(built.rows, 0) as rows,
+                '{{ invocation_id }}' as run_id,
+                now64(6, 'UTC') as recorded_at
+            from (
+                select arrayJoin([
+                    {% for batch in batches %}
+                    ('{{ batch.batch_date }}', '{{ batch.source_version }}'){{ ',' if not loop.last }}
+                    {% endfor %}
+                ]) as done
+            ) as batches
+            left join built on built.batch_date = toDate(done.1)
+        {% endset %}
+        {% do run_query(entries) %}
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,130 @@
+{#
+    The rows of the scope's batches that repeat an earlier event, with the first copy.
+
+    Two rows are the same event when all of the raw model's event_key columns are equal (times
+    compared as times). The first copy is the first by (batch_date, file_name, row_number) within the
+    batch and the lookback's batches before it, so a re-run decides alike. Lines that are no record,
+    and copies that say they happened after their file arrived, are nobody's first copy.
+
+    Arguments: raw: the raw relation
+    Returns:   SQL giving batch_date, file_name, row_number, first_copy
+               (first_copy is 'batch_date file_name:row_number')
+#}
+{% macro duplicates(raw) %}
+    with
+    repeated as (
+        select event_key
+        from {{ raw }}
+        where {{ in_scope('batch_date', lookback=true) }} and landing_error = ''
+        group by event_key
+        having count() > 1
+    ),
+    copies as (
+        select
+            batch_date,
+            file_name,
+            row_number,
+            (batch_date, file_name, row_number) as position,
+            sipHash128(client_id, event_name, page_url, {{ canonical_time('timestamp') }}, event_data)
+                as event_hash,
+            {{ batch_sequence('batch_date') }} as sequence
+        from {{ raw }}
+        where
+            {{ in_scope('batch_date', lookback=true) }}
+            and landing_error = ''
+            and event_key in (select event_key from repeated)
+            and not ifNull({{ event_time('timestamp') }} > {{ latest_plausible_time() }}, false)
+    ),
+    ordered as (
+        select
+            *,
+            min(position) over (
+                partition by event_hash
+                order by sequence
+                range between {{ model.config.lookback }} preceding and current row
+            ) as first_position
+        from copies
+    )
+    select
+        batch_date,
+        file_name,
+        row_number,
+        concat(
+            toString(first_position.1), ' ', first_position.2, ':', toString(first_position.3)
+        ) as first_copy
+    from ordered
+    where first_position != position and {{ in_scope('batch_date') }}
+{% endmacro %}
+
+{#
+    SQL: the number of a batch in the order of batches, for the batches that the scope looks at.
+
+    Arguments: column: the batch date
+#}
+{% macro batch_sequence(column) -%}
+    {%- set scope = batch_scope() -%}
+    {%- set dates = [] -%}
+    {%- set numbers = [] -%}
+    {%- for batch in scope -%}
+        {%- set window = batch.window.split(',') -%}
+        {%- for batch_date in window -%}
+            {%- if batch_date not in dates -%}
+                {%- do dates.append(batch_date) -%}
+                {%- do numbers.append(batch.sequence - loop.length + loop.index) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if dates -%}
+    transform(toString({{ column }}), ['{{ dates | join("', '") }}'], [{{ numbers | join(', ') }}], 0)
+    {%- else -%}
+    0
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    SQL: the latest time that a row of a file can speak of: when the file arrived, and some
+    seconds' grace for clocks that differ (variable future_tolerance_seconds). A file whose time of
+    change lies before its own batch says nothing of its arrival; then it is when it was landed.
+#}
+{% macro latest_plausible_time() -%}
+    toDateTime64(if(toDate(file_mtime) >= batch_date, file_mtime, landed_at), 3, 'UTC')
+    + toIntervalSecond({{ var('future_tolerance_seconds') }})
+{%- endmacro %}
+
+{#
+    The completed checkouts of the scope's batches whose transaction_id a different purchase within
+    the batch or the lookback bears too.
+
+    Arguments: raw: the raw relation
+    Returns:   SQL giving batch_date, transaction_id
+#}
+{% macro transaction_collisions(raw) %}
+    with
+    purchases as (
+        select
+            batch_date,
+            event_key,
+            {{ json_text('event_data', 'transaction_id') }} as transaction_id,
+            {{ batch_sequence('batch_date') }} as sequence
+        from {{ raw }}
+        where
+            {{ in_scope('batch_date', lookback=true) }}
+            and event_name = 'checkout_completed'
+            and landing_error = ''
+    ),
+    shared as (
+        select
+            batch_date,
+            transaction_id,
+            uniqExact(event_key) over (
+                partition by transaction_id
+                order by sequence
+                range between {{ model.config.lookback }} preceding and current row
+            ) as purchases
+        from purchases
+        where transaction_id != ''
+    )
+    select distinct batch_date, transaction_id
+    from shared
+    where purchases > 1 and {{ in_scope('batch_date') }}
+{% endmacro %}

@@ -1,0 +1,76 @@
+{#
+    All rules as columns: bit masks in which bit i of mask m stands for rule 64 m + i.
+
+    Every predicate stands here once and is evaluated once a row; a bit costs next to nothing, names
+    are only looked up for the bits that are set (see rule_names). A predicate that is NULL counts as
+    violated.
+
+    Returns:   SQL of the columns reject_mask_0, ... and warn_mask_0, ...
+    Example:   select *, {{ evaluate_rules() }} from typed
+#}
+{% macro evaluate_rules() -%}
+    {%- set columns = [] -%}
+    {%- for action in ['reject', 'warn'] -%}
+        {%- for chunk in rules(action) | batch(64) -%}
+            {%- set bits = [] -%}
+            {%- for rule in chunk -%}
+                {%- do bits.append(
+                    'bitShiftLeft(toUInt64(ifNull((' ~ rule.predicate | trim ~ ') != 0, true)), ' ~ loop.index0 ~ ')'
+                ) -%}
+            {%- endfor -%}
+            {%- do columns.append(
+                bits | join('\n        + ') ~ ' as ' ~ action ~ '_mask_' ~ loop.index0
+            ) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ columns | join(',\n    ') or '1 as no_rules' }}
+{%- endmacro %}
+
+{#
+    The names of the violated rules of one action, from the masks of evaluate_rules.
+
+    Where a final rule holds, it alone is named.
+
+    Arguments: action: reject or warn
+    Returns:   SQL of type Array(LowCardinality(String))
+#}
+{% macro rule_names(action) -%}
+    {%- set arrays = [] -%}
+    {%- for chunk in rules(action) | batch(64) -%}
+        {%- set names = chunk | map(attribute='name') | list -%}
+        {%- set mask = action ~ '_mask_' ~ loop.index0 -%}
+        {%- do arrays.append(
+            "arrayMap(bit -> ['" ~ names | join("', '") ~ "'][bit + 1], bitPositionsToArray(" ~ mask ~ '))'
+        ) -%}
+    {%- endfor -%}
+    {%- set all_names = arrays[0] if arrays | length == 1 else 'arrayConcat(' ~ arrays | join(', ') ~ ')' if arrays else 'emptyArrayString()' -%}
+    cast({{ _final_only(action, all_names) }}, 'Array(LowCardinality(String))')
+{%- endmacro %}
+
+{# Keep only the final rules' names where one of them holds. #}
+{% macro _final_only(action, names) -%}
+    {%- set conditions = [] -%}
+    {%- set finals = [] -%}
+    {%- for rule in rules('reject') -%}
+        {%- if rule.get('final') -%}
+            {%- do conditions.append('bitTest(reject_mask_' ~ loop.index0 // 64 ~ ', ' ~ loop.index0 % 64 ~ ')') -%}
+            {%- do finals.append(rule.name) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if not conditions -%}
+        {{ names }}
+    {%- elif action == 'warn' -%}
+        if({{ conditions | join(' or ') }}, emptyArrayString(), {{ names }})
+    {%- else -%}
+        if({{ conditions | join(' or ') }}, arrayFilter(name -> name in ('{{ finals | join("', '") }}'), {{ names }}), {{ names }})
+    {%- endif -%}
+{%- endmacro %}
+
+{# SQL: whether any reject rule holds. #}
+{% macro any_rejected() -%}
+    {%- set masks = [] -%}
+    {%- for chunk in rules('reject') | batch(64) -%}
+        {%- do masks.append('reject_mask_' ~ loop.index0 ~ ' != 0') -%}
+    {%- endfor -%}
+    {{ masks | join(' or ') or 'false' }}
+{%- endmacro %}
