@@ -10,6 +10,16 @@
 {% endmacro %}
 
 {#
+    An empty table of the structure of another, in which nothing merges: it lives for one run only.
+
+    Arguments: relation: the new table; model_relation: the other
+#}
+{% macro clone_empty(relation, model_relation) %}
+    {% do run_query('create or replace table ' ~ relation ~ ' ' ~ on_cluster_clause(relation) ~ ' as ' ~ model_relation) %}
+    {% do run_query('system stop merges ' ~ relation) %}
+{% endmacro %}
+
+{#
     Drop the helper tables that killed runs left behind. On the embedded engine, which one process
     has to itself, that is all of them; on a server those older than a day.
 

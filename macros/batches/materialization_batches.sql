@@ -72,13 +72,10 @@
     {% do model.update({'batch_scope': batches}) %}
     {% set staging_relation = helper_relation(relation, 'staging') %}
     {% set columns = adapter.get_columns_in_relation(relation) | map(attribute='quoted') | join(', ') %}
-    {% do run_query(
-        'create or replace table ' ~ staging_relation ~ ' ' ~ on_cluster_clause(staging_relation)
-        ~ ' as ' ~ relation
-    ) %}
+    {% do clone_empty(staging_relation, relation) %}
     {% do run_query(
         'insert into ' ~ staging_relation ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from (\n'
-        ~ render(model.raw_code) ~ '\n)' ~ adapter.get_model_query_settings(model)
+        ~ render(model.raw_code) ~ '\n)\nsettings max_insert_threads = 2'
     ) %}
     {% do replace_partitions(relation, staging_relation, _stream_condition(relation, batches)) %}
     {% do run_query('drop table ' ~ staging_relation ~ ' ' ~ on_cluster_clause(staging_relation)) %}

@@ -36,6 +36,20 @@
     {{ return(statements) }}
 {% endmacro %}
 
+{#
+    Add part of a table to another one of the same structure (hard links, no copy).
+
+    Arguments: relation: the table to add to; source: the table to take from; scope: as above
+#}
+{% macro attach_partitions(relation, source, scope) %}
+    {% for partition_id in _partition_ids(source, scope) %}
+        {% do run_query(
+            'alter table ' ~ relation ~ ' ' ~ on_cluster_clause(relation) | trim
+            ~ " attach partition id '" ~ partition_id ~ "' from " ~ source
+        ) %}
+    {% endfor %}
+{% endmacro %}
+
 {% macro _partition_ids(relation, scope) %}
     {{ return(
         run_query('select distinct _partition_id as id from ' ~ relation ~ ' where ' ~ scope)

@@ -7,8 +7,9 @@
     and copies that say they happened after their file arrived, are nobody's first copy.
 
     Arguments: raw: the raw relation
-    Returns:   SQL giving batch_date, file_name, row_number, first_copy
-               (first_copy is 'batch_date file_name:row_number')
+    Returns:   SQL giving event_key, row_number, file_key (cityHash64 of file_name; the join is on
+               numbers only, which is what makes it cheap) and first_copy ('batch_date
+               file_name:row_number')
 #}
 {% macro duplicates(raw) %}
     with
@@ -22,6 +23,7 @@
     copies as (
         select
             batch_date,
+            event_key,
             file_name,
             row_number,
             (batch_date, file_name, row_number) as position,
@@ -29,10 +31,10 @@
                 as event_hash,
             {{ batch_sequence('batch_date') }} as sequence
         from {{ raw }}
+        prewhere event_key in (select event_key from repeated)
         where
             {{ in_scope('batch_date', lookback=true) }}
             and landing_error = ''
-            and event_key in (select event_key from repeated)
             and not ifNull({{ event_time('timestamp') }} > {{ latest_plausible_time() }}, false)
     ),
     ordered as (
@@ -46,9 +48,9 @@
         from copies
     )
     select
-        batch_date,
-        file_name,
+        event_key,
         row_number,
+        cityHash64(file_name) as file_key,
         concat(
             toString(first_position.1), ' ', first_position.2, ':', toString(first_position.3)
         ) as first_copy

@@ -29,23 +29,42 @@
 
 {#
     SQL: how a visit came: the marketing channel of a page view, by the first that holds of the
-    page's campaign parameters and the referrer's host.
+    page's campaign parameters, then of the referrer's host.
 
-    Arguments: page_url, utm_medium, referrer_host: SQL of each
-    Returns:   email, affiliate, paid_social, paid_search, campaign, internal, organic_search,
-               social, referral or direct
+    Arguments: page_url, utm_medium, referrer_host, page_host: SQL of each; the last three as
+               LowCardinality, so that what is asked of them is asked once a value, not once a row
+    Returns:   email, affiliate, paid_social, paid_search, campaign, direct, internal,
+               organic_search, social or referral
 #}
-{% macro channel(page_url, utm_medium, referrer_host) -%}
+{% macro channel(page_url, utm_medium, referrer_host, page_host) -%}
     multiIf(
-        {{ utm_medium }} in ('email', 'e-mail', 'newsletter') or position({{ page_url }}, '_kx=') > 0, 'email',
-        {{ utm_medium }} in ('affiliate', 'affiliates') or multiSearchAny({{ page_url }}, ['irclickid=', 'affid=']), 'affiliate',
-        {{ utm_medium }} in ('paid_social', 'paidsocial', 'social_paid') or multiSearchAny({{ page_url }}, ['fbclid=', 'ttclid=']), 'paid_social',
-        {{ utm_medium }} in ('cpc', 'ppc', 'paid_search', 'paidsearch') or multiSearchAny({{ page_url }}, ['gclid=', 'msclkid=', 'gbraid=', 'wbraid=']), 'paid_search',
-        {{ utm_medium }} != '', 'campaign',
+        position({{ page_url }}, '?') > 0
+        and (multiIf(
+            {{ utm_medium }} in ('email', 'e-mail', 'newsletter') or position({{ page_url }}, '_kx=') > 0, 'email',
+            {{ utm_medium }} in ('affiliate', 'affiliates') or multiSearchAny({{ page_url }}, ['irclickid=', 'affid=']), 'affiliate',
+            {{ utm_medium }} in ('paid_social', 'paidsocial', 'social_paid') or multiSearchAny({{ page_url }}, ['fbclid=', 'ttclid=']), 'paid_social',
+            {{ utm_medium }} in ('cpc', 'ppc', 'paid_search', 'paidsearch') or multiSearchAny({{ page_url }}, ['gclid=', 'msclkid=', 'gbraid=', 'wbraid=']), 'paid_search',
+            {{ utm_medium }} != '', 'campaign',
+            ''
+        ) as campaign_channel) != '', campaign_channel,
         {{ referrer_host }} = '', 'direct',
-        {{ referrer_host }} = domain({{ page_url }}) or endsWith({{ referrer_host }}, concat('.', cutToFirstSignificantSubdomain({{ page_url }}))) or {{ referrer_host }} = cutToFirstSignificantSubdomain({{ page_url }}), 'internal',
+        {{ _site(referrer_host) }} = {{ _site(page_host) }}, 'internal',
         match({{ referrer_host }}, '(^|[.])(google|bing|duckduckgo|yahoo|ecosia|baidu|yandex)[.]'), 'organic_search',
         match({{ referrer_host }}, '(^|[.])(facebook|instagram|pinterest|tiktok|twitter|x|reddit|youtube|linkedin)[.]com$|^t[.]co$'), 'social',
         'referral'
     )
+{%- endmacro %}
+
+{# SQL: the registrable part of a host (shop.example of www.shop.example). #}
+{% macro _site(host) -%}
+    cutToFirstSignificantSubdomain(concat('https://', {{ host }}))
+{%- endmacro %}
+
+{#
+    SQL: a campaign parameter of an address, as LowCardinality(String).
+
+    Arguments: page_url: SQL of the address; name: of the parameter, it begins with utm_
+#}
+{% macro campaign_parameter(page_url, name) -%}
+    toLowCardinality(if(position({{ page_url }}, 'utm_') > 0, extractURLParameter({{ page_url }}, '{{ name }}'), ''))
 {%- endmacro %}

@@ -3,10 +3,11 @@
     `config: meta: {contract: true}`.
 
     Arguments: node: a model node; the one being built when left out
-    Returns:   list of {name, aliases, mandatory, sparse} in the order of the YAML
+    Returns:   list of {name, aliases, mandatory, sparse, low_cardinality} in the order of the YAML
                aliases:   other names that the column comes under
                mandatory: a file without it holds its batch
                sparse:    rows that do not need it may leave it out of a JSON line
+               low_cardinality: few different values; kept as a dictionary
 #}
 {% macro contract(node=none) %}
     {% set columns = [] %}
@@ -18,6 +19,7 @@
                 'aliases': meta.get('aliases', []),
                 'mandatory': meta.get('mandatory', false),
                 'sparse': meta.get('sparse', false),
+                'low_cardinality': meta.get('low_cardinality', false),
             }) %}
         {% endif %}
     {% endfor %}

@@ -18,7 +18,7 @@
         {{ return({'error': keys.error, 'columns': []}) }}
     {% endif %}
     {% set names = _names(keys.rows[0].names) %}
-    {% set landed = adapter.try_query(insert_records(relation, file, _jsonl_records(file, names), {'max_threads': 2})) %}
+    {% set landed = adapter.try_query(insert_records(relation, [file], _jsonl_records(file, names), {'max_threads': 2})) %}
     {{ return({'error': landed.error, 'columns': names}) }}
 {% endmacro %}
 

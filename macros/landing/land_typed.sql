@@ -31,7 +31,7 @@
         from {{ read_location(file.location, format) }}
     )
     {% endset %}
-    {% set landed = adapter.try_query(insert_records(relation, file, records, {'max_threads': 1})) %}
+    {% set landed = adapter.try_query(insert_records(relation, [file], records, {'max_threads': 1})) %}
     {{ return({'error': landed.error, 'columns': names}) }}
 {% endmacro %}
 

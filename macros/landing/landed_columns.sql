@@ -7,7 +7,8 @@
 {% macro landed_columns() %}
 select
     {% for column in contract() %}
-    '' as {{ adapter.quote(column.name) }},
+    {{ "cast('', 'LowCardinality(String)')" if column.low_cardinality else "''" }}
+        as {{ adapter.quote(column.name) }},
     {% endfor %}
     cast(map(), 'Map(LowCardinality(String), String)') as extra_columns,
     '' as raw_line,
@@ -23,13 +24,13 @@ where false
 {% endmacro %}
 
 {#
-    INSERT of the records of one file into a table shaped like the raw table.
+    INSERT of the records of one file, or of several at once, into a table shaped like the raw table.
 
-    Arguments: relation: where to; file: see landing_files; records: SQL that gives the contract's
-               columns, extra_columns, raw_line, landing_error and row_number;
-               settings: settings of the read, as {name: value}
+    Arguments: relation: where to; files: list, see landing_files; records: SQL that gives the
+               contract's columns, extra_columns, raw_line, landing_error, row_number and, where
+               there are several files, path; settings: settings of the read, as {name: value}
 #}
-{% macro insert_records(relation, file, records, settings) %}
+{% macro insert_records(relation, files, records, settings) %}
 insert into {{ relation }} (
     {{ _contract_list() }},
     extra_columns, raw_line, landing_error, event_key,
@@ -41,11 +42,11 @@ select
     raw_line,
     landing_error,
     if(landing_error = '', cityHash64({{ _event_key_parts() }}), 0) as event_key,
-    toDate('{{ file.batch_date }}') as batch_date,
-    {{ sql_string(file.file_name) }} as file_name,
+    {{ _by_file(files, 'batch_date', 'Date') }} as batch_date,
+    {{ _by_file(files, 'file_name', 'String') }} as file_name,
     row_number,
-    toUInt64({{ file.file_size }}) as file_size,
-    toDateTime('{{ file.file_mtime }}', 'UTC') as file_mtime,
+    {{ _by_file(files, 'file_size', 'UInt64') }} as file_size,
+    {{ _by_file(files, 'file_mtime', "DateTime('UTC')") }} as file_mtime,
     now64(3, 'UTC') as landed_at
 from (
     {{ records }}
@@ -55,6 +56,20 @@ settings
     {{ name }} = {{ value }}{{ ',' if not loop.last }}
     {% endfor %}
 {% endmacro %}
+
+{# SQL: something known of a file, for the row's file. #}
+{% macro _by_file(files, field, type) -%}
+    {%- if files | length == 1 -%}
+    cast({{ sql_string(files[0][field] | string) }}, {{ sql_string(type) }})
+    {%- else -%}
+    cast(transform(
+        path,
+        [{% for file in files %}{{ sql_string(file.path) }}{{ ', ' if not loop.last }}{% endfor %}],
+        [{% for file in files %}{{ sql_string(file[field] | string) }}{{ ', ' if not loop.last }}{% endfor %}],
+        ''
+    ), {{ sql_string(type) }})
+    {%- endif -%}
+{%- endmacro %}
 
 {% macro _contract_list() -%}
     {% for column in contract() %}{{ adapter.quote(column.name) }}{{ ', ' if not loop.last }}{% endfor %}

@@ -6,7 +6,8 @@
     (globs and {a,b} or {1..9} ranges as ClickHouse reads them).
 
     Arguments: stream: its name; pattern: glob of the file names that belong to it in a folder
-    Returns:   list of {file_name, location, format, batch_date, file_size, file_mtime}, by name;
+    Returns:   list of {path, file_name, location, format, batch_date, file_size, file_mtime}, by
+               name; path is what the engine calls the file (_path);
                file_name is the path below the location's fixed part; batch_date comes from the
                date in the name, else from the day the file was written (null when unknown);
                file_size is in bytes, file_mtime in UTC
@@ -112,6 +113,7 @@
             {% set root = modules.re.match('(s3|https?)://[^/]*', location) %}
             {% set path = file.path.lstrip('/') if root and root.group(1) != 's3' else file.path %}
             {% do files.append({
+                'path': file.path,
                 'file_name': file.file_name,
                 'location': (
                     's3://' ~ file.path.lstrip('/') if root and root.group(1) == 's3'

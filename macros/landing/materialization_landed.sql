@@ -1,10 +1,9 @@
 {#
     Materialization `landed`: the raw table of a stream, filled from its files.
 
-    A file that is in the ledger dq_files with the same size and time of change is left alone; any
-    other one is read into a table of its own, and once all changed files of a batch are there, the
-    batch's partition is replaced in one step: by their rows and the rows of the batch's unchanged
-    files. Then the ledger is written. A run killed at any point leaves the raw table as it was or
+    A file that is in the ledger dq_files with the same size and time of change is left alone; the
+    others are read into tables beside, and once all changed files of a batch are there, the batch's
+    partition is replaced in one step: by their rows and the rows of the batch's unchanged files. Then the ledger is written. A run killed at any point leaves the raw table as it was or
     with whole batches replaced, and the next run does the rest.
 
     A file that cannot be read is written to the ledger with its error; the others go on. A file
@@ -53,8 +52,16 @@
         {% endif %}
     {% endfor %}
 
-    {% for batch_date in batches | sort %}
-        {% do _land_batch(target_relation, ledger, stream, batch_date, batches[batch_date]) %}
+    {% set together_relation = helper_relation(target_relation, 'together') %}
+    {% for dates in _steps(batches, var('max_bytes_per_landing')) %}
+        {% do clone_empty(together_relation, target_relation) %}
+        {% set together = _land_together(together_relation, dates, batches) %}
+        {% for batch_date in dates %}
+            {% do _land_batch(
+                target_relation, together_relation, together, ledger, stream, batch_date, batches[batch_date]
+            ) %}
+        {% endfor %}
+        {% do run_query('drop table ' ~ together_relation ~ ' ' ~ on_cluster_clause(together_relation)) %}
     {% endfor %}
 
     {{ run_hooks(post_hooks) }}
@@ -62,40 +69,76 @@
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
-{% macro _land_batch(target_relation, ledger, stream, batch_date, files) %}
+{# The batches' dates in lists of about so many bytes of files, at least one batch each. #}
+{% macro _steps(batches, max_bytes) %}
+    {% set state = namespace(bytes=0) %}
+    {% set steps = [] %}
+    {% for batch_date in batches | sort %}
+        {% set bytes = batches[batch_date] | sum(attribute='file_size') %}
+        {% if not steps or state.bytes + bytes > max_bytes %}
+            {% do steps.append([]) %}
+            {% set state.bytes = 0 %}
+        {% endif %}
+        {% do steps[-1].append(batch_date) %}
+        {% set state.bytes = state.bytes + bytes %}
+    {% endfor %}
+    {{ return(steps) }}
+{% endmacro %}
+
+{# Land what can be landed together; returns the answers of land_csv_together. #}
+{% macro _land_together(relation, dates, batches) %}
+    {% set folders = {} %}
+    {% for batch_date in dates %}
+        {% for file in batches[batch_date] %}
+            {% if file.format == 'csv' and not modules.re.search('[*?{},]', file.location) %}
+                {% do folders.setdefault(file.location.rpartition('/')[0], []).append(file) %}
+            {% endif %}
+        {% endfor %}
+    {% endfor %}
+    {% set answers = {} %}
+    {% for files in folders.values() %}
+        {% do answers.update(land_csv_together(relation, files)) %}
+    {% endfor %}
+    {{ return(answers) }}
+{% endmacro %}
+
+{% macro _land_batch(target_relation, together_relation, together, ledger, stream, batch_date, files) %}
     {% set file_relation = helper_relation(target_relation, 'file') %}
     {% set batch_relation = helper_relation(target_relation, 'batch') %}
-    {% for relation in [file_relation, batch_relation] %}
-        {% do run_query('create or replace table ' ~ relation ~ ' ' ~ on_cluster_clause(relation) ~ ' as ' ~ target_relation) %}
-    {% endfor %}
+    {% do clone_empty(batch_relation, target_relation) %}
+    {% if files | rejectattr('file_name', 'in', together) | list %}
+        {% do clone_empty(file_relation, target_relation) %}
+    {% endif %}
     {% set entries = [] %}
     {% set landed = [] %}
+    {% set in_batch = "batch_date = '" ~ batch_date ~ "'" %}
+    {% if files | selectattr('file_name', 'in', together) | list %}
+        {% do attach_partitions(batch_relation, together_relation, in_batch) %}
+    {% endif %}
     {% for file in files %}
-        {% do run_query('truncate table ' ~ file_relation) %}
-        {% if modules.re.search('[*?{}]', file.file_name) %}
+        {% if file.file_name in together %}
+            {% set answer = together[file.file_name] %}
+        {% elif modules.re.search('[*?{}]', file.file_name) %}
             {% set answer = {'error': 'its name has one of * ? { }, which would be read as a pattern: rename it', 'columns': []} %}
         {% elif file.format == 'csv' %}
+            {% do run_query('truncate table ' ~ file_relation) %}
             {% set answer = land_csv(file_relation, file) %}
         {% elif file.format == 'jsonl' %}
+            {% do run_query('truncate table ' ~ file_relation) %}
             {% set answer = land_jsonl(file_relation, file) %}
         {% else %}
+            {% do run_query('truncate table ' ~ file_relation) %}
             {% set answer = land_typed(file_relation, file) %}
         {% endif %}
-        {% set counts = {'landed': 0, 'malformed': 0} %}
-        {% if not answer.error %}
-            {% set counts = run_query(
-                "select count() as landed, countIf(landing_error != '') as malformed from " ~ file_relation
-            ).rows[0] %}
-            {% if counts.landed > 0 %}
-                {% do run_query(
-                    "alter table " ~ batch_relation ~ " attach partition '" ~ batch_date ~ "' from " ~ file_relation
-                ) %}
-            {% endif %}
-            {% do landed.append(file.file_name) %}
-        {% else %}
+        {% if answer.error %}
             {{ log('Not readable: ' ~ file.file_name ~ ': ' ~ answer.error, info=true) }}
+        {% else %}
+            {% do landed.append(file.file_name) %}
+            {% if file.file_name not in together %}
+                {% do attach_partitions(batch_relation, file_relation, in_batch) %}
+            {% endif %}
         {% endif %}
-        {% do entries.append(_ledger_entry(stream, file, answer, counts)) %}
+        {% do entries.append([file, answer]) %}
     {% endfor %}
 
     {% if landed %}
@@ -107,12 +150,29 @@
             )
         {% endset %}
         {% do run_query(unchanged) %}
-        {% do replace_partitions(target_relation, batch_relation, "batch_date = '" ~ batch_date ~ "'") %}
+        {% do replace_partitions(target_relation, batch_relation, in_batch) %}
     {% endif %}
-    {% do run_query('insert into ' ~ ledger ~ ' ' ~ entries | join(' union all ')) %}
+    {% do _write_ledger(ledger, stream, entries, batch_relation) %}
     {% for relation in [file_relation, batch_relation] %}
         {% do run_query('drop table if exists ' ~ relation ~ ' ' ~ on_cluster_clause(relation)) %}
     {% endfor %}
+{% endmacro %}
+
+{# One entry a file: how many rows of it the batch has now, or why it has none. #}
+{% macro _write_ledger(ledger, stream, entries, batch_relation) %}
+    {% set counts = {} %}
+    {% for row in run_query(
+        "select toString(file_name) as file_name, count() as landed, countIf(landing_error != '') as malformed"
+        ~ ' from ' ~ batch_relation ~ ' group by file_name'
+    ).rows %}
+        {% do counts.update({row.file_name: row}) %}
+    {% endfor %}
+    {% set selects = [] %}
+    {% for file, answer in entries %}
+        {% set count = counts.get(file.file_name) if not answer.error else none %}
+        {% do selects.append(_ledger_entry(stream, file, answer, count or {'landed': 0, 'malformed': 0})) %}
+    {% endfor %}
+    {% do run_query('insert into ' ~ ledger ~ ' ' ~ selects | join(' union all ')) %}
 {% endmacro %}
 
 {% macro _ledger_entry(stream, file, answer, counts) %}

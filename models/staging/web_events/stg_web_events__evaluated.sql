@@ -36,16 +36,14 @@ collisions as (
 typed as (
 
     select
-        raw.* except (event_name, user_agent, referrer),
-        toLowCardinality(raw.event_name) as event_name,
-        toLowCardinality(raw.user_agent) as user_agent,
-        raw.referrer as referrer,
-        toLowCardinality(domain(raw.referrer)) as referrer_host,
-        toLowCardinality(extractURLParameter(raw.page_url, 'utm_source')) as utm_source,
-        toLowCardinality(extractURLParameter(raw.page_url, 'utm_medium')) as utm_medium,
-        toLowCardinality(extractURLParameter(raw.page_url, 'utm_campaign')) as utm_campaign,
-        toLowCardinality(extractURLParameter(raw.page_url, 'utm_content')) as utm_content,
-        toLowCardinality(extractURLParameter(raw.page_url, 'utm_term')) as utm_term,
+        raw.*,
+        domain(raw.referrer) as referrer_host,
+        toLowCardinality(domain(raw.page_url)) as page_host,
+        {{ campaign_parameter('raw.page_url', 'utm_source') }} as utm_source,
+        {{ campaign_parameter('raw.page_url', 'utm_medium') }} as utm_medium,
+        {{ campaign_parameter('raw.page_url', 'utm_campaign') }} as utm_campaign,
+        {{ campaign_parameter('raw.page_url', 'utm_content') }} as utm_content,
+        {{ campaign_parameter('raw.page_url', 'utm_term') }} as utm_term,
         raw.event_name = 'checkout_completed' as is_purchase,
         {{ event_time('raw.timestamp') }} as event_at,
         {{ latest_plausible_time() }} as latest_plausible_at,
@@ -70,7 +68,10 @@ typed as (
         ) as is_collision,
         ifNull(duplicates.first_copy, '') as first_copy
     from raw
-    left join duplicates using (batch_date, file_name, row_number)
+    left any join duplicates
+        on raw.event_key = duplicates.event_key
+        and raw.row_number = duplicates.row_number
+        and cityHash64(raw.file_name) = duplicates.file_key
 
 ),
 
@@ -79,7 +80,7 @@ classified as (
     select
         *,
         toLowCardinality({{ device_class('user_agent') }}) as device_class,
-        toLowCardinality({{ channel('page_url', 'utm_medium', 'referrer_host') }}) as channel
+        toLowCardinality({{ channel('page_url', 'utm_medium', 'referrer_host', 'page_host') }}) as channel
     from typed
 
 ),
@@ -96,7 +97,6 @@ judged as (
 final as (
 
     select
-        event_key,
         client_id,
         transaction_id,
         event_name,
@@ -111,9 +111,9 @@ final as (
         channel,
         device_class,
         user_agent,
-        timestamp,
         event_data,
         extra_columns,
+        if(is_rejected, timestamp, '') as timestamp_text,
         raw_line,
         first_copy,
         {{ rule_names('reject') }} as reject_reasons,
