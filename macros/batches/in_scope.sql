@@ -16,3 +16,12 @@
         {{ column }} in ('{{ scope | map(attribute='batch_date') | join("', '") }}')
     {%- endif -%}
 {% endmacro %}
+
+{# SQL: the dates of the scope's batches, for a list that also has batches without rows. #}
+{% macro scope_dates() -%}
+    {%- for batch in batch_scope() -%}
+    toDate('{{ batch.batch_date }}'){{ ', ' if not loop.last }}
+    {%- else -%}
+    cast(null, 'Nullable(Date)')
+    {%- endfor -%}
+{%- endmacro %}

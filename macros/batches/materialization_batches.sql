@@ -75,7 +75,7 @@
     {% do clone_empty(staging_relation, relation) %}
     {% do run_query(
         'insert into ' ~ staging_relation ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from (\n'
-        ~ render(model.raw_code) ~ '\n)\nsettings max_insert_threads = 2'
+        ~ render(model.raw_code) ~ '\n)\nsettings max_insert_threads = 2, join_use_nulls = 1'
     ) %}
     {% do replace_partitions(relation, staging_relation, _stream_condition(relation, batches)) %}
     {% do run_query('drop table ' ~ staging_relation ~ ' ' ~ on_cluster_clause(staging_relation)) %}

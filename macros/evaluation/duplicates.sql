@@ -29,23 +29,26 @@
             (batch_date, file_name, row_number) as position,
             sipHash128(client_id, event_name, page_url, {{ canonical_time('timestamp') }}, event_data)
                 as event_hash,
-            {{ batch_sequence('batch_date') }} as sequence
+            {{ batch_sequence('batch_date') }} as sequence,
+            not ifNull({{ event_time('timestamp') }} > {{ latest_plausible_time() }}, false)
+                as is_plausible
         from {{ raw }}
-        prewhere event_key in (select event_key from repeated)
         where
             {{ in_scope('batch_date', lookback=true) }}
             and landing_error = ''
-            and not ifNull({{ event_time('timestamp') }} > {{ latest_plausible_time() }}, false)
+            and event_key in (select event_key from repeated)
     ),
     ordered as (
         select
             *,
-            min(position) over (
-                partition by event_hash
-                order by sequence
-                range between {{ model.config.lookback }} preceding and current row
-            ) as first_position
+            countIf(is_plausible) over lookback as plausible_copies,
+            minIf(position, is_plausible) over lookback as first_position
         from copies
+        window lookback as (
+            partition by event_hash
+            order by sequence
+            range between {{ model.config.lookback }} preceding and current row
+        )
     )
     select
         event_key,
@@ -55,7 +58,7 @@
             toString(first_position.1), ' ', first_position.2, ':', toString(first_position.3)
         ) as first_copy
     from ordered
-    where first_position != position and {{ in_scope('batch_date') }}
+    where plausible_copies > 0 and first_position < position and {{ in_scope('batch_date') }}
 {% endmacro %}
 
 {#

@@ -1,0 +1,98 @@
+{#
+    Materialization `published`: the table that people read, changed only batch by batch and only
+    where the gate says so (write, audit, publish).
+
+    For every batch whose gate decision is new: when it is publish (or released), the candidate's
+    partitions of that batch replace the published ones, each at once and without a copy, and
+    published partitions that the candidate no longer has are dropped; when it is hold, what was
+    published before stays untouched. Works for any candidate and target of equal structure.
+
+    Config: stream, stage, after: as in the materialization `batches`; candidate: the model to publish
+            from; gate: the model with stream, batch_date and decision; publish_where: SQL condition
+            on the candidate's partition columns, which of them are published
+    The model's SQL must be what that gives: select * from the candidate where publish_where.
+    Errors: when the structures differ: in which column, and what to run. --full-refresh builds the
+            table anew from the approved batches; of held ones it keeps the rows it had.
+#}
+{% materialization published, adapter='clickhouse' %}
+    {% set target_relation = this.incorporate(type='table') %}
+    {% set candidate = ref(model.config.candidate) %}
+    {% set is_new = load_cached_relation(this) is none %}
+    {{ run_hooks(pre_hooks) }}
+    {% call statement('main') %}select 1{% endcall %}
+    {% do drop_leftovers(target_relation) %}
+
+    {% if is_new %}
+        {% do run_query(
+            'create table ' ~ target_relation ~ ' ' ~ on_cluster_clause(target_relation) ~ ' as ' ~ candidate
+        ) %}
+    {% endif %}
+    {% set difference = structure_difference(
+        adapter.get_columns_in_relation(candidate), adapter.get_columns_in_relation(target_relation)
+    ) %}
+    {% if difference and not should_full_refresh() %}
+        {{ exceptions.raise_compiler_error(
+            model.name ~ ' cannot take partitions of ' ~ model.config.candidate ~ ': ' ~ difference
+            ~ '. Run dbt build --full-refresh --select ' ~ model.name ~ ' once.'
+        ) }}
+    {% endif %}
+
+    {% set batches = pending_batches(everything=is_new or should_full_refresh()) %}
+    {% set decisions = _decisions(batches) %}
+    {% set approved = batches | selectattr('batch_date', 'in', decisions.approved) | list %}
+    {% if difference %}
+        {% set rebuilt_relation = helper_relation(target_relation, 'rebuilt') %}
+        {% do clone_empty(rebuilt_relation, candidate) %}
+        {% do _publish(rebuilt_relation, candidate, approved) %}
+        {% do _keep_others(rebuilt_relation, target_relation, approved) %}
+        {% do exchange_tables_atomic(rebuilt_relation, target_relation) %}
+        {% do run_query('drop table ' ~ rebuilt_relation ~ ' ' ~ on_cluster_clause(rebuilt_relation)) %}
+        {% do run_query('system start merges ' ~ target_relation) %}
+    {% else %}
+        {% do _publish(target_relation, candidate, approved) %}
+    {% endif %}
+    {% do record_batches(target_relation, batches) %}
+
+    {{ run_hooks(post_hooks) }}
+    {% do persist_docs(target_relation, model) %}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+{# What the gate says of these batches: {approved: [dates]}. #}
+{% macro _decisions(batches) %}
+    {% set approved = [] %}
+    {% if batches %}
+        {% set query %}
+            select toString(batch_date) as batch_date
+            from {{ ref(model.config.gate) }}
+            where
+                stream = '{{ model.config.stream }}'
+                and batch_date in ('{{ batches | map(attribute='batch_date') | join("', '") }}')
+                and decision in ('publish', 'released')
+        {% endset %}
+        {% for row in run_query(query).rows %}{% do approved.append(row.batch_date) %}{% endfor %}
+    {% endif %}
+    {{ return({'approved': approved}) }}
+{% endmacro %}
+
+{% macro _publish(relation, candidate, batches) %}
+    {% if batches %}
+        {% do replace_partitions(
+            relation, candidate, _stream_condition(relation, batches) ~ ' and ' ~ model.config.publish_where
+        ) %}
+    {% endif %}
+{% endmacro %}
+
+{# Copy the rows of batches that are not published now from the table as it was, by column name. #}
+{% macro _keep_others(relation, former, batches) %}
+    {% set names = adapter.get_columns_in_relation(former) | map(attribute='name') | list %}
+    {% set columns = [] %}
+    {% for column in adapter.get_columns_in_relation(relation) if column.name in names %}
+        {% do columns.append(column.quoted) %}
+    {% endfor %}
+    {% do run_query(
+        'insert into ' ~ relation ~ ' (' ~ columns | join(', ') ~ ') select ' ~ columns | join(', ')
+        ~ ' from ' ~ former
+        ~ (" where not (" ~ _stream_condition(relation, batches) ~ ')' if batches else '')
+    ) %}
+{% endmacro %}

@@ -1,0 +1,123 @@
+"""Fixtures: a project of its own for each test, on the embedded engine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import pytest
+from dbt.cli.main import dbtRunner
+
+import dbt_sluicegate
+
+ROOT = Path(__file__).resolve().parents[2]
+PUFFY = ROOT.parent / "shared" / "data" / "puffy"
+
+HEADER = "client_id,page_url,referrer,timestamp,event_name,event_data,user_agent\n"
+
+
+@dataclass
+class Gate:
+    """One data folder and one landing folder, and dbt run on them in this process.
+
+    The paths are the same for all tests of a worker (dbt parses the project again whenever a
+    variable changes); what is in them is not.
+    """
+
+    folder: Path
+    results: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def landing(self) -> Path:
+        return self.folder / "landing"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "clickhouse"
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a landing file; every call gives it another time of change."""
+        path = self.landing / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def dbt(self, *arguments: str, **variables: Any) -> bool:
+        """Run a dbt command; the status of every node is in ``results`` afterwards.
+
+        Returns whether everything passed. Errors of dbt itself are raised.
+        """
+        settings = {"landing": {"web_events": str(self.landing)}, **variables}
+        outcome = dbtRunner().invoke(
+            [
+                *arguments,
+                "--quiet",
+                "--project-dir",
+                str(ROOT),
+                "--profiles-dir",
+                str(ROOT / "profiles"),
+                "--target-path",
+                str(self.folder / "target"),
+                "--log-path",
+                str(self.folder / "logs"),
+                "--vars",
+                json.dumps(settings),
+            ]
+        )
+        if outcome.exception is not None:
+            raise outcome.exception
+        self.results = {
+            result.node.name: f"{result.status}: {result.message or ''}"
+            for result in getattr(outcome.result, "results", [])
+        }
+        return outcome.success
+
+    def build(self, *arguments: str, **variables: Any) -> bool:
+        """``dbt build`` without the unit tests, which have a test of their own."""
+        return self.dbt(
+            "build", "--exclude-resource-type", "unit_test", *arguments, **variables
+        )
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query on the data folder."""
+        config = dbt_sluicegate._prepare_folder(self.data)
+        client = clickhouse_connect.get_client(
+            interface="chdb",
+            path=str(self.data),
+            chdb_options={"config-file": str(config)},
+            database="sluicegate",
+            settings={"session_timezone": "UTC"},
+        )
+        try:
+            return [tuple(row) for row in client.query(sql).result_rows]
+        finally:
+            client.close()
+
+
+@pytest.fixture(scope="session")
+def gate_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gate")
+
+
+@pytest.fixture
+def gate(gate_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """An empty gate: no files, no data."""
+    made = Gate(gate_folder)
+    for folder in (made.landing, made.data):
+        shutil.rmtree(folder, ignore_errors=True)
+    made.landing.mkdir()
+    monkeypatch.setenv("SLUICEGATE_DATA", str(made.data))
+    monkeypatch.chdir(ROOT)
+    yield made
+
+
+@pytest.fixture
+def puffy() -> Path:
+    """The folder of real events; tests that need it are skipped where it is not."""
+    if not PUFFY.is_dir():
+        pytest.skip(f"the real events are not here: no folder {PUFFY}")
+    return PUFFY
