@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -99,10 +100,10 @@ def _prepare_folder(folder: Path) -> Path:
     return config
 
 
-class ChdbClient(ChHttpClient):
+class ChdbClient(ChHttpClient):  # type: ignore[misc]  # dbt is untyped
     """dbt-clickhouse's client over clickhouse-connect, on chDB in place of HTTP."""
 
-    def _create_client(self, credentials: ClickHouseCredentials) -> Any:
+    def _create_client(self, credentials: ClickHouseCredentials) -> Any:  # noqa: ARG002
         settings = dict(self._conn_settings)
         folder = Path(os.path.realpath(settings.pop("chdb_path", None) or "data/clickhouse"))
         config = _prepare_folder(folder)
@@ -135,7 +136,7 @@ def _with_chdb(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return get_db_client
 
 
-@available
+@available  # type: ignore[untyped-decorator]  # dbt is untyped
 def try_query(self: ClickHouseAdapter, sql: str, fetch: bool = False) -> dict[str, Any]:
     """Run one statement that reads an input file; an unreadable file is an answer, not the end.
 

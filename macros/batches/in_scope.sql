@@ -17,11 +17,9 @@
     {%- endif -%}
 {% endmacro %}
 
-{# SQL: the dates of the scope's batches, for a list that also has batches without rows. #}
+{# SQL: the dates of the scope's batches as an Array(Date), for what also counts empty batches. #}
 {% macro scope_dates() -%}
-    {%- for batch in batch_scope() -%}
-    toDate('{{ batch.batch_date }}'){{ ', ' if not loop.last }}
-    {%- else -%}
-    cast(null, 'Nullable(Date)')
-    {%- endfor -%}
+    cast([
+    {%- for batch in batch_scope() %}'{{ batch.batch_date }}'{{ ', ' if not loop.last }}{% endfor -%}
+    ], 'Array(Date)')
 {%- endmacro %}

@@ -15,9 +15,7 @@ with
 
 batches as (
 
-    select arrayJoin([
-        {{ scope_dates() }}
-    ]) as batch_date
+    select arrayJoin({{ scope_dates() }}) as batch_date
 
 ),
 

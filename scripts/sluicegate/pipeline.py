@@ -1,0 +1,211 @@
+"""One run of the gate: dbt build in this process, and what came out of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt_common.invocation import get_invocation_id
+
+from sluicegate.engine import load_profile
+from sluicegate.errors import SluicegateError, one_line
+
+STREAMS = ("web_events",)
+REMOTE = ("s3://", "http://", "https://")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run is asked to do.
+
+    Attributes:
+        project_dir: folder of dbt_project.yml.
+        profiles_dir: folder of profiles.yml.
+        landing: location per stream; empty takes the project's own.
+        target: name of the profile's target; None takes the default.
+        select: dbt selection; None builds everything.
+        full_refresh: land and judge everything again.
+        unit_tests: also run dbt's unit tests of the rules.
+    """
+
+    project_dir: Path
+    profiles_dir: Path
+    landing: dict[str, str] = field(default_factory=dict)
+    target: str | None = None
+    select: str | None = None
+    full_refresh: bool = False
+    unit_tests: bool = False
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A dbt test that did not pass.
+
+    Attributes:
+        name: the test's name.
+        status: fail or warn.
+        failures: how many rows it returned.
+        model: the model it is attached to; '' for a singular test.
+        message: what dbt says of it.
+    """
+
+    name: str
+    status: str
+    failures: int
+    model: str
+    message: str
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What dbt build did.
+
+    Attributes:
+        run_id: dbt's invocation id.
+        tests: the tests that failed or warned.
+        errors: what could not be built or evaluated, one line each; empty when all could.
+    """
+
+    run_id: str
+    tests: list[TestResult]
+    errors: list[str]
+
+
+def landing_locations(arguments: tuple[str, ...]) -> dict[str, str]:
+    """The location of each stream, from ``DIR`` or ``STREAM=GLOB`` arguments.
+
+    A bare location holds for every stream. Local paths become absolute.
+
+    Raises:
+        SluicegateError: an unknown stream, or a local folder that does not exist.
+    """
+    locations: dict[str, str] = {}
+    for argument in arguments:
+        stream, equals, location = argument.partition("=")
+        if not equals or stream.startswith(REMOTE) or "/" in stream:
+            for name in STREAMS:
+                locations[name] = _absolute(argument)
+        elif stream in STREAMS:
+            locations[stream] = _absolute(location)
+        else:
+            raise SluicegateError(
+                f"There is no stream {stream}: --landing takes a folder or STREAM=GLOB, and the "
+                f"streams are {', '.join(STREAMS)}."
+            )
+    return locations
+
+
+def _absolute(location: str) -> str:
+    return location if location.startswith(REMOTE) else str(Path(location).absolute())
+
+
+def check_landing(locations: dict[str, str]) -> None:
+    """Refuse local folders that are not there, before anything is opened.
+
+    Raises:
+        SluicegateError: naming the folder.
+    """
+    for stream, location in locations.items():
+        if location.startswith(REMOTE):
+            continue
+        fixed = Path(location)
+        while any(sign in fixed.name for sign in "*?{") and fixed.parent != fixed:
+            fixed = fixed.parent
+        if not fixed.exists():
+            raise SluicegateError(
+                f"The landing folder {fixed} of stream {stream} does not exist: create it and put "
+                "files named events_YYYYMMDD.csv there, or point --landing at where they are."
+            )
+        if fixed.is_dir() and not os.access(fixed, os.R_OK | os.X_OK):
+            raise SluicegateError(
+                f"The landing folder {fixed} of stream {stream} cannot be read: "
+                "give this user the right to list and read it."
+            )
+
+
+def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) -> BuildResult:
+    """Run ``dbt build`` in this process.
+
+    Args:
+        options: what to run.
+        on_event: called with each of dbt's log events, for a progress display.
+
+    Raises:
+        SluicegateError: dbt could not even begin (profile, target, project, data folder in use).
+    """
+    profile = load_profile(options.profiles_dir, options.target)
+    if profile.credentials.driver == "chdb":
+        check_landing(options.landing or _project_landing(options.project_dir))
+    arguments = [
+        "build",
+        "--project-dir",
+        str(options.project_dir),
+        "--profiles-dir",
+        str(options.profiles_dir),
+        "--log-level",
+        "none",
+        "--log-level-file",
+        "info",
+        "--target",
+        profile.target_name,
+    ]
+    if options.landing:
+        arguments += ["--vars", json.dumps({"landing": options.landing})]
+    if options.select:
+        arguments += ["--select", *options.select.split()]
+    if options.full_refresh:
+        arguments += ["--full-refresh"]
+    if not options.unit_tests:
+        arguments += ["--exclude-resource-type", "unit_test"]
+    outcome = dbtRunner(callbacks=[on_event] if on_event else []).invoke(arguments)
+    return _summarise(outcome)
+
+
+def _project_landing(project_dir: Path) -> dict[str, str]:
+    """The landing locations that dbt_project.yml gives, seen from the project's folder."""
+    try:
+        project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise SluicegateError(
+            f"There is no readable dbt_project.yml in {project_dir}: {one_line(str(error))}"
+        ) from error
+    landing = (project.get("vars") or {}).get("landing") or {}
+    return {
+        stream: location if location.startswith(REMOTE) else str(project_dir / location)
+        for stream, location in landing.items()
+        if isinstance(location, str)
+    }
+
+
+def _summarise(outcome: dbtRunnerResult) -> BuildResult:
+    results = getattr(outcome.result, "results", None)
+    if results is None:
+        reason = str(outcome.exception) if outcome.exception else "dbt ended without results"
+        raise SluicegateError(one_line(reason))
+    tests: list[TestResult] = []
+    errors: list[str] = []
+    for result in results:
+        node = result.node
+        status = str(result.status)
+        if node.resource_type == "test" and status in ("fail", "warn"):
+            attached = getattr(node, "attached_node", None) or ""
+            tests.append(
+                TestResult(
+                    name=node.name,
+                    status=status,
+                    failures=int(result.failures or 0),
+                    model=attached.rpartition(".")[2],
+                    message=one_line(result.message or ""),
+                )
+            )
+        elif status in ("error", "fail", "runtime error", "partial success"):
+            errors.append(
+                f"{node.resource_type} {node.name} failed: {one_line(result.message or '')}"
+            )
+    return BuildResult(run_id=get_invocation_id(), tests=tests, errors=errors)
