@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -144,6 +145,8 @@ def _run(
     full_refresh: bool,
     unit_tests: bool,
 ) -> dict[str, Any]:
+    for noisy in ("urllib3", "urllib3.connectionpool", "clickhouse_connect", "clickhouse_driver"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     # dbt takes a second to import: --help and --version do without it.
     from sluicegate import pipeline, report
     from sluicegate.engine import connect, load_profile
