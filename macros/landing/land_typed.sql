@@ -1,8 +1,8 @@
 {#
     Land one Parquet or Avro file: its columns as text.
 
-    Times become ISO 8601 in UTC, nested values JSON, null a missing value. row_number is the row in
-    the file.
+    Times become ISO 8601 in UTC, nested values JSON, null a missing value (but a null struct is
+    read as a struct of nulls: the engine does not tell them apart). row_number is the row in the file.
 
     Arguments: relation: an empty table shaped like the raw table; file: see landing_files
     Returns:   {error: '' or why the file cannot be read, columns: [names]}

@@ -75,7 +75,7 @@
             select
                 *,
                 lower(extract(
-                    file_name, '[.](csv|jsonl|ndjson|parquet|avro)(?:[.](?:gz|zst|bz2|xz|lz4))?$'
+                    file_name, '(?i)[.](csv|jsonl|ndjson|parquet|avro)(?:[.](?:gz|zst|bz2|xz|lz4))?$'
                 )) as extension,
                 extract(file_name, '[0-9]{4}-?[0-1][0-9]-?[0-3][0-9]') as date_in_name
             from found

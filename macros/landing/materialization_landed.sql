@@ -39,7 +39,9 @@
     {% endif %}
 
     {% set batches = {} %}
-    {% for file in landing_files(stream, model.config.files) %}
+    {% set files = landing_files(stream, model.config.files) %}
+    {% do _forget_removed(ledger, stream, files) %}
+    {% for file in files %}
         {% set before = known.get(file.file_name) %}
         {% if (
             before is none or should_full_refresh()
@@ -68,6 +70,29 @@
     {% do persist_docs(target_relation, model) %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{# An unreadable file that is no longer there is nothing to complain of: the ledger says removed. #}
+{% macro _forget_removed(ledger, stream, files) %}
+    {% set removed %}
+        insert into {{ ledger }}
+        select * replace (
+            'removed' as status,
+            '' as error,
+            '{{ invocation_id }}' as run_id,
+            now64(6, 'UTC') as landed_at
+        )
+        from (
+            select * from {{ ledger }}
+            where stream = '{{ stream }}'
+            order by landed_at desc
+            limit 1 by file_name
+        )
+        where status = 'unreadable' and file_name not in (
+            {% for file in files %}{{ sql_string(file.file_name) }}{{ ', ' if not loop.last }}{% endfor %}
+        )
+    {% endset %}
+    {% do run_query(removed) %}
+{% endmacro %}
 
 {# The batches' dates in lists of about so many bytes of files, at least one batch each. #}
 {% macro _steps(batches, max_bytes) %}
