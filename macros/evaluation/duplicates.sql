@@ -30,8 +30,7 @@
             sipHash128(client_id, event_name, page_url, {{ canonical_time('timestamp') }}, event_data)
                 as event_hash,
             {{ batch_sequence('batch_date') }} as sequence,
-            not ifNull({{ event_time('timestamp') }} > {{ latest_plausible_time() }}, false)
-                as is_plausible
+            not {{ is_in_future(event_time('timestamp')) }} as is_plausible
         from {{ raw }}
         where
             {{ in_scope('batch_date', lookback=true) }}
@@ -87,13 +86,38 @@
 {%- endmacro %}
 
 {#
-    SQL: the latest time that a row of a file can speak of: when the file arrived, and some
+    SQL: whether a row says that it happened after its file arrived.
+
+    Arguments: event_at: SQL of its time
+#}
+{% macro is_in_future(event_at) -%}
+    ifNull(toUnixTimestamp64Milli({{ event_at }}) > {{ latest_plausible_milliseconds() }}, false)
+{%- endmacro %}
+
+{#
+    SQL: the latest time that a row of a file can speak of, in epoch milliseconds: when the file arrived, and some
     seconds' grace for clocks that differ (variable future_tolerance_seconds). A file whose time of
     change lies before its own batch says nothing of its arrival; then it is when it was landed.
 #}
-{% macro latest_plausible_time() -%}
-    toDateTime64(if(toDate(file_mtime) >= batch_date, file_mtime, landed_at), 3, 'UTC')
-    + toIntervalSecond({{ var('future_tolerance_seconds') }})
+{% macro latest_plausible_milliseconds() -%}
+    if(
+        toDate(file_mtime) >= batch_date,
+        toUnixTimestamp(file_mtime) * 1000,
+        toUnixTimestamp64Milli(landed_at)
+    ) + {{ var('future_tolerance_seconds') }} * 1000
+{%- endmacro %}
+
+{#
+    SQL: whether a row's day (UTC) is another than its batch's.
+
+    Arguments: event_at: SQL of its time
+#}
+{% macro is_outside_batch(event_at) -%}
+    ifNull(
+        intDiv(toUnixTimestamp64Milli({{ event_at }}), 86400000) != toUInt16(batch_date)
+        or toUnixTimestamp64Milli({{ event_at }}) < 0,
+        false
+    )
 {%- endmacro %}
 
 {#

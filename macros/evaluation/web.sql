@@ -37,27 +37,30 @@
                organic_search, social or referral
 #}
 {% macro channel(page_url, utm_medium, referrer_host, page_host) -%}
+    {#- One search for all of them: the number of the first in this list that is there, else 0. -#}
+    {%- set clicks = [
+        '_kx=', 'irclickid=', 'affid=', 'fbclid=', 'ttclid=', 'gclid=', 'msclkid=', 'gbraid=', 'wbraid='
+    ] -%}
+    {%- set click -%}
+    multiSearchFirstIndex({{ page_url }}, ['{{ clicks | join("', '") }}'])
+    {%- endset -%}
     multiIf(
-        position({{ page_url }}, '?') > 0
-        and (multiIf(
-            {{ utm_medium }} in ('email', 'e-mail', 'newsletter') or position({{ page_url }}, '_kx=') > 0, 'email',
-            {{ utm_medium }} in ('affiliate', 'affiliates') or multiSearchAny({{ page_url }}, ['irclickid=', 'affid=']), 'affiliate',
-            {{ utm_medium }} in ('paid_social', 'paidsocial', 'social_paid') or multiSearchAny({{ page_url }}, ['fbclid=', 'ttclid=']), 'paid_social',
-            {{ utm_medium }} in ('cpc', 'ppc', 'paid_search', 'paidsearch') or multiSearchAny({{ page_url }}, ['gclid=', 'msclkid=', 'gbraid=', 'wbraid=']), 'paid_search',
-            {{ utm_medium }} != '', 'campaign',
-            ''
-        ) as campaign_channel) != '', campaign_channel,
+        {{ utm_medium }} in ('email', 'e-mail', 'newsletter') or {{ click }} = 1, 'email',
+        {{ utm_medium }} in ('affiliate', 'affiliates') or {{ click }} in (2, 3), 'affiliate',
+        {{ utm_medium }} in ('paid_social', 'paidsocial', 'social_paid') or {{ click }} in (4, 5), 'paid_social',
+        {{ utm_medium }} in ('cpc', 'ppc', 'paid_search', 'paidsearch') or {{ click }} > 5, 'paid_search',
+        {{ utm_medium }} != '', 'campaign',
         {{ referrer_host }} = '', 'direct',
-        {{ _site(referrer_host) }} = {{ _site(page_host) }}, 'internal',
+        {{ _site_hash(referrer_host) }} = {{ _site_hash(page_host) }}, 'internal',
         match({{ referrer_host }}, '(^|[.])(google|bing|duckduckgo|yahoo|ecosia|baidu|yandex)[.]'), 'organic_search',
         match({{ referrer_host }}, '(^|[.])(facebook|instagram|pinterest|tiktok|twitter|x|reddit|youtube|linkedin)[.]com$|^t[.]co$'), 'social',
         'referral'
     )
 {%- endmacro %}
 
-{# SQL: the registrable part of a host (shop.example of www.shop.example). #}
-{% macro _site(host) -%}
-    cutToFirstSignificantSubdomain(concat('https://', {{ host }}))
+{# SQL: hash of the registrable part of a host (shop.example of www.shop.example). #}
+{% macro _site_hash(host) -%}
+    cityHash64(cutToFirstSignificantSubdomain(concat('https://', {{ host }})))
 {%- endmacro %}
 
 {#

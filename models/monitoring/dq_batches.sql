@@ -7,7 +7,7 @@ select
     '' as version,
     '' as source_version,
     '' as rule_set_version,
-    toUInt64(0) as rows,
+    toUInt64(0) as "rows",
     '' as run_id,
     toDateTime64(0, 6, 'UTC') as recorded_at
 where false

@@ -5,7 +5,7 @@ select
     '' as file_name,
     '' as location,
     toDate(0) as batch_date,
-    cast('', 'LowCardinality(String)') as format,
+    cast('', 'LowCardinality(String)') as "format",
     toUInt64(0) as file_size,
     toDateTime(0, 'UTC') as file_mtime,
     cast('', 'LowCardinality(String)') as status,

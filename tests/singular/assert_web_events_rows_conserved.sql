@@ -1,17 +1,25 @@
--- Every landed row is a clean row or a reject, in every batch; a batch that the gate let through has
--- all its clean rows published.
+-- Every landed row is a clean row or a reject, in every batch; a batch that the gate let through
+-- has all its clean rows published.
 
 with
 
 landed as (
 
-    select batch_date, count() as rows from {{ ref('raw_web_events') }} group by batch_date
+    select
+        batch_date,
+        count() as row_count
+    from {{ ref('raw_web_events') }}
+    group by batch_date
 
 ),
 
 rejected as (
 
-    select batch_date, count() as rows from {{ ref('stg_web_events__rejects') }} group by batch_date
+    select
+        batch_date,
+        count() as row_count
+    from {{ ref('stg_web_events__rejects') }}
+    group by batch_date
 
 ),
 
@@ -19,7 +27,7 @@ candidates as (
 
     select
         batch_date,
-        count() as rows
+        count() as row_count
     from {{ ref('stg_web_events__evaluated') }}
     where not is_rejected
     group by batch_date
@@ -28,7 +36,11 @@ candidates as (
 
 published as (
 
-    select batch_date, count() as rows from {{ ref('stg_web_events__clean') }} group by batch_date
+    select
+        batch_date,
+        count() as row_count
+    from {{ ref('stg_web_events__clean') }}
+    group by batch_date
 
 ),
 
@@ -48,13 +60,19 @@ per_batch as (
         sum(rows_candidate) as rows_candidate,
         sum(rows_published) as rows_published
     from (
-        select batch_date, rows as rows_landed, 0 as rows_rejected, 0 as rows_candidate, 0 as rows_published from landed
+        select
+            batch_date,
+            row_count as rows_landed,
+            0 as rows_rejected,
+            0 as rows_candidate,
+            0 as rows_published
+        from landed
         union all
-        select batch_date, 0, rows, 0, 0 from rejected
+        select batch_date, 0, row_count, 0, 0 from rejected
         union all
-        select batch_date, 0, 0, rows, 0 from candidates
+        select batch_date, 0, 0, row_count, 0 from candidates
         union all
-        select batch_date, 0, 0, 0, rows from published
+        select batch_date, 0, 0, 0, row_count from published
     )
     group by batch_date
 

@@ -46,7 +46,8 @@ typed as (
         {{ campaign_parameter('raw.page_url', 'utm_term') }} as utm_term,
         raw.event_name = 'checkout_completed' as is_purchase,
         {{ event_time('raw.timestamp') }} as event_at,
-        {{ latest_plausible_time() }} as latest_plausible_at,
+        {{ is_in_future('event_at') }} as is_in_future,
+        {{ is_outside_batch('event_at') }} as is_outside_batch,
         raw.event_data = '' or JSONType(raw.event_data) = 'Object' as has_usable_data,
         if(is_purchase, {{ json_text('raw.event_data', 'transaction_id') }}, '') as transaction_id,
         if(is_purchase, {{ json_decimal('raw.event_data', 'revenue') }}, null) as revenue,
@@ -80,7 +81,8 @@ classified as (
     select
         *,
         toLowCardinality({{ device_class('user_agent') }}) as device_class,
-        toLowCardinality({{ channel('page_url', 'utm_medium', 'referrer_host', 'page_host') }}) as channel
+        toLowCardinality({{ channel('page_url', 'utm_medium', 'referrer_host', 'page_host') }})
+            as channel
     from typed
 
 ),
