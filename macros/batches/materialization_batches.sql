@@ -38,6 +38,8 @@
     {% endif %}
     {% call statement('main') %}select 1{% endcall %}
 
+    {% if not is_new and not should_full_refresh() %}{% do _tell_of_other_rules() %}{% endif %}
+
     {% set destination = rebuilt_relation if is_rebuilt else target_relation %}
     {% for chunk in _chunks(scope, var('max_rows_per_statement')) %}
         {% do _build_batches(destination, chunk) %}
@@ -52,6 +54,28 @@
     {% do persist_docs(target_relation, model) %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{# Say so when batches that stay as they are were judged by other rules than there are now. #}
+{% macro _tell_of_other_rules() %}
+    {% if rules() %}
+        {% set query %}
+            select countIf(newest_version != '{{ rule_set_version() }}') as batches
+            from (
+                select argMax(rule_set_version, recorded_at) as newest_version
+                from {{ ref('dq_batches') }}
+                where stream = '{{ model.config.stream }}' and stage = '{{ model.config.stage }}'
+                group by batch_date
+            )
+        {% endset %}
+        {% set batches = run_query(query).rows[0].batches %}
+        {% if batches %}
+            {{ log(
+                batches ~ ' batches of ' ~ model.config.stream ~ ' were judged by other rules; to judge them'
+                ~ ' again: sluicegate run --full-refresh --select ' ~ model.name ~ '+', info=true
+            ) }}
+        {% endif %}
+    {% endif %}
+{% endmacro %}
 
 {# Batches in lists of at most so many source rows, at least one batch each. #}
 {% macro _chunks(batches, max_rows) %}

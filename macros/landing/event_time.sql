@@ -11,7 +11,7 @@
 #}
 {% macro event_time(column) -%}
     if(
-        length({{ column }}) = 24 and endsWith({{ column }}, 'Z')
+        length({{ column }}) = 24 and endsWith({{ column }}, 'Z') and substring({{ column }}, 11, 1) = 'T'
         and (startsWith({{ column }}, '20') or startsWith({{ column }}, '19')),
         toDateTime64(parseDateTime64OrNull({{ column }}, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC'), 3, 'UTC'),
         {{ _unusual_time(column) }}

@@ -69,6 +69,15 @@
                 stream = '{{ model.config.stream }}'
                 and batch_date in ('{{ batches | map(attribute='batch_date') | join("', '") }}')
                 and decision in ('publish', 'released')
+                and batch_date in (
+                    -- A decision older than the candidate is about something else.
+                    select batch_date from {{ ref('dq_batches') }}
+                    where stream = '{{ model.config.stream }}'
+                    group by batch_date
+                    having
+                        maxIf(recorded_at, stage = '{{ model.config.after }}')
+                        >= maxIf(recorded_at, stage = '{{ _node(model.config.candidate).config.stage }}')
+                )
         {% endset %}
         {% for row in run_query(query).rows %}{% do approved.append(row.batch_date) %}{% endfor %}
     {% endif %}

@@ -27,7 +27,7 @@ class RunOptions:
     Attributes:
         project_dir: folder of dbt_project.yml.
         profiles_dir: folder of profiles.yml.
-        landing: location per stream; empty takes the project's own.
+        landing: locations per stream; empty takes the project's own.
         target: name of the profile's target; None takes the default.
         select: dbt selection; None builds everything.
         full_refresh: land and judge everything again.
@@ -36,7 +36,7 @@ class RunOptions:
 
     project_dir: Path
     profiles_dir: Path
-    landing: dict[str, str] = field(default_factory=dict)
+    landing: dict[str, list[str]] = field(default_factory=dict)
     target: str | None = None
     select: str | None = None
     full_refresh: bool = False
@@ -77,22 +77,22 @@ class BuildResult:
     errors: list[str]
 
 
-def landing_locations(arguments: tuple[str, ...]) -> dict[str, str]:
-    """The location of each stream, from ``DIR`` or ``STREAM=GLOB`` arguments.
+def landing_locations(arguments: tuple[str, ...]) -> dict[str, list[str]]:
+    """The locations of each stream, from ``DIR`` or ``STREAM=GLOB`` arguments.
 
-    A bare location holds for every stream. Local paths become absolute.
+    A bare location holds for every stream; a stream may have several. Local paths become absolute.
 
     Raises:
         SluicegateError: an unknown stream, or a local folder that does not exist.
     """
-    locations: dict[str, str] = {}
+    locations: dict[str, list[str]] = {}
     for argument in arguments:
         stream, equals, location = argument.partition("=")
         if not equals or stream.startswith(REMOTE) or "/" in stream:
             for name in STREAMS:
-                locations[name] = _absolute(argument)
+                locations.setdefault(name, []).append(_absolute(argument))
         elif stream in STREAMS:
-            locations[stream] = _absolute(location)
+            locations.setdefault(stream, []).append(_absolute(location))
         else:
             raise SluicegateError(
                 f"There is no stream {stream}: --landing takes a folder or STREAM=GLOB, and the "
@@ -105,13 +105,15 @@ def _absolute(location: str) -> str:
     return location if location.startswith(REMOTE) else str(Path(location).absolute())
 
 
-def check_landing(locations: dict[str, str]) -> None:
+def check_landing(locations: dict[str, list[str]]) -> None:
     """Refuse local folders that are not there, before anything is opened.
 
     Raises:
         SluicegateError: naming the folder.
     """
-    for stream, location in locations.items():
+    for stream, location in (
+        (stream, location) for stream, listed in locations.items() for location in listed
+    ):
         if location.startswith(REMOTE):
             continue
         fixed = Path(location)
@@ -167,7 +169,7 @@ def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) ->
     return _summarise(outcome)
 
 
-def _project_landing(project_dir: Path) -> dict[str, str]:
+def _project_landing(project_dir: Path) -> dict[str, list[str]]:
     """The landing locations that dbt_project.yml gives, seen from the project's folder."""
     try:
         project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())
@@ -177,9 +179,11 @@ def _project_landing(project_dir: Path) -> dict[str, str]:
         ) from error
     landing = (project.get("vars") or {}).get("landing") or {}
     return {
-        stream: location if location.startswith(REMOTE) else str(project_dir / location)
-        for stream, location in landing.items()
-        if isinstance(location, str)
+        stream: [
+            location if location.startswith(REMOTE) else str(project_dir / location)
+            for location in ([listed] if isinstance(listed, str) else listed)
+        ]
+        for stream, listed in landing.items()
     }
 
 
