@@ -7,7 +7,8 @@ dbt imports every installed module whose name begins with ``dbt_`` before it ope
   chDB, ClickHouse inside this process, through clickhouse-connect's own chDB backend. The data
   folder is ``custom_settings.chdb_path`` in the profile (created when missing);
 * gives models and materializations ``adapter.try_query(sql)``: Jinja has no ``try``, and one
-  unreadable file must not keep the files after it from being landed.
+  unreadable file must not keep the files after it from being landed;
+* lets unit tests see ``graph``, for the rules that stand in the YAML of the model under test.
 
 Everything else of dbt-clickhouse is used as it is. A driver of this name is proposed upstream
 (dbt-clickhouse pull request 693); when it is released, the first half of this module goes.
@@ -29,6 +30,7 @@ from dbt.adapters.clickhouse.credentials import ClickHouseCredentials
 from dbt.adapters.clickhouse.httpclient import ChHttpClient
 from dbt.adapters.clickhouse.impl import ClickHouseAdapter
 from dbt.adapters.exceptions import FailedToConnectError
+from dbt.parser.unit_tests import UnitTestManifestLoader
 from dbt_common.exceptions import DbtRuntimeError
 
 # ClickHouse error codes that say something of the engine or of the statement, never of one input
@@ -156,6 +158,18 @@ def try_query(self: ClickHouseAdapter, sql: str, fetch: bool = False) -> dict[st
     return {"error": "", "rows": rows}
 
 
+def _with_graph(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The loader of a unit test, which else leaves ``graph`` empty, with the project's graph."""
+
+    def load(self: UnitTestManifestLoader) -> Any:
+        unit_test_manifest = original(self)
+        unit_test_manifest.flat_graph = self.manifest.flat_graph
+        return unit_test_manifest
+
+    return load
+
+
+UnitTestManifestLoader.load = _with_graph(UnitTestManifestLoader.load)
 connections.get_db_client = dbclient.get_db_client = _with_chdb(dbclient.get_db_client)
 ClickHouseAdapter.try_query = try_query
 ClickHouseAdapter._available_ = ClickHouseAdapter._available_ | {"try_query"}

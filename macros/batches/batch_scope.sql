@@ -4,7 +4,7 @@
     A batch is pending for a stage when what its source stage holds is not what the stage was last
     built from; the ledger dq_batches knows both. Full refresh makes every batch pending.
 
-    Arguments: none; reads the model's config: stream, stage, after, lookback.
+    Arguments: none; reads the model's config: stream, stage, after, lookback_batches.
     Returns:   list of {batch_date, window, sequence, source_version, rows}, oldest first; window is
                the dates of the batches of the lookback and of the batch, oldest first, with commas
                between them; sequence counts the stream's batches.
@@ -26,7 +26,7 @@
     {% if not execute or model.config.get('stage') is none %}
         {{ return([]) }}
     {% endif %}
-    {% set lookback = model.config.get('lookback', 0) %}
+    {% set lookback = model.config.get('lookback_batches', 0) %}
     {% set query %}
         with
         source as (

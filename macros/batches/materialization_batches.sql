@@ -7,7 +7,7 @@
     killed before that does the same again. Batches are taken together up to max_rows_per_statement.
 
     Config: stream, stage: name of this step in the ledger; after: the step it reads from;
-            lookback: how many batches before a batch its rows depend on (default 0);
+            lookback_batches: how many batches before a batch its rows depend on (default 0);
             partition_by: must determine batch_date; order_by, engine: as in any table
     Errors: when the SQL's columns are no longer those of the table: which, and what to run
 #}

@@ -46,7 +46,7 @@
         window lookback as (
             partition by event_hash
             order by sequence
-            range between {{ model.config.lookback }} preceding and current row
+            range between {{ model_under_build().config.lookback_batches }} preceding and current row
         )
     )
     select
@@ -148,7 +148,7 @@
             uniqExact(event_key) over (
                 partition by transaction_id
                 order by sequence
-                range between {{ model.config.lookback }} preceding and current row
+                range between {{ model_under_build().config.lookback_batches }} preceding and current row
             ) as purchases
         from purchases
         where transaction_id != ''

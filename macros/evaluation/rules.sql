@@ -13,7 +13,7 @@
     Errors:    a compile error that names the rule and says what to write
 #}
 {% macro rules(action=none) %}
-    {% set all_rules = model.config.meta.get('rules', []) %}
+    {% set all_rules = model_under_build().config.meta.get('rules', []) %}
     {% set names = [] %}
     {% for rule in all_rules %}
         {% set name = rule.get('name', '') | string %}
@@ -45,4 +45,9 @@
         {% do parts.append([rule.name, rule.predicate | trim, rule.action, rule.get('final', false)]) %}
     {% endfor %}
     {{ return(local_md5(tojson(parts))[:12]) }}
+{% endmacro %}
+
+{# The model being built or, in a unit test, the model under test: whose rules and settings apply. #}
+{% macro model_under_build() %}
+    {{ return(graph.nodes[model.tested_node_unique_id] if model.resource_type == 'unit_test' else model) }}
 {% endmacro %}

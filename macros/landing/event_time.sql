@@ -2,16 +2,17 @@
     A text as a time: ISO 8601 (date and time, with or without zone, then UTC) or epoch seconds (10
     digits, fractions allowed) or epoch milliseconds (13 digits); NULL for any other text.
 
-    The usual spelling, 2025-02-23T00:00:01.750Z, is read by the engine's strict parser; the others by
-    its best-effort parser. That one alone also reads "23:61", "2025-00-10" and "+99:99"; the pattern
-    keeps it to times that exist, in the years that DateTime64 is documented to hold (1900 to 2299).
+    The usual spelling, 2025-02-23T00:00:01.750Z, is read by the engine's strict parser (which takes
+    any characters for digits: the digits are proven first); the others by its best-effort parser.
+    That one alone also reads "23:61", "2025-00-10" and "+99:99"; the pattern keeps it to times that
+    exist, in the years that DateTime64 is documented to hold (1900 to 2299).
 
     Arguments: column: SQL of the text
     Returns:   SQL of type Nullable(DateTime64(3, 'UTC'))
 #}
 {% macro event_time(column) -%}
     if(
-        length({{ column }}) = 24 and endsWith({{ column }}, 'Z') and substring({{ column }}, 11, 1) = 'T'
+        translate({{ column }}, '0123456789', '0000000000') = '0000-00-00T00:00:00.000Z'
         and (startsWith({{ column }}, '20') or startsWith({{ column }}, '19')),
         toDateTime64(parseDateTime64OrNull({{ column }}, '%Y-%m-%dT%H:%i:%S.%fZ', 'UTC'), 3, 'UTC'),
         {{ _unusual_time(column) }}

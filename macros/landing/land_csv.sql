@@ -1,13 +1,14 @@
 {#
     Land one CSV file, losing nothing.
 
-    What is a record: a line that is well formed by itself (as many fields as the header, quotes
-    closed, nothing between a closing quote and the comma but blanks). Lines that are not, joined
-    with the lines after them up to the next line that is, may form a well-formed record together
-    (a quoted field with line breaks). Any other line is malformed and lands with its text and the
-    error malformed_line. Empty lines are no records. row_number is the line in the file.
+    What is a record: a line that is well formed by itself (as many fields as the header, quotes only
+    around whole fields, blanks after a closing quote at most). The lines between two such lines are
+    read as one text from its top: where a record begins, which may now span lines and have quotes
+    inside bare fields, it is taken; else one line is malformed and lands with its text and the error
+    malformed_line, as does any line that begins with a carriage return. Empty lines are no records.
+    row_number is the line in the file.
 
-    A file whose every line is well formed (proven by one regular expression over its lines) is read
+    A file whose every line can be a record (proven by one regular expression over its lines) is read
     by the engine's CSV reader; any other file line by line.
 
     Arguments: relation: an empty table shaped like the raw table; file: see landing_files
@@ -98,7 +99,8 @@
                 toString(_path) as path,
                 count() - 1 as records,
                 countIf(_row_number > 0 and (
-                    startsWith(line, '\r')
+                    line = ''
+                    or startsWith(line, '\r')
                     {% for ending in [',', ' ', '\t', ',\r', ' \r', '\t\r', '\r\r'] %}
                     or endsWith(line, '{{ ending }}')
                     {% endfor %}
@@ -185,11 +187,15 @@
 {#
     RE2 pattern of one record of so many fields (any number when left out), with an optional
     carriage return after it. A line that begins with a carriage return is left to the exact path:
-    the engine's reader would take that byte for the end of the line before.
+    the engine's reader would take that byte for the end of the line before. An empty line is no
+    record of one field. strict: bare fields have no quotes, which may be the end of a field that
+    began lines before.
 #}
-{% macro _csv_record_pattern(fields=none) -%}
-    {%- set field = '(?:"(?:[^"]|"")*"[ \\t]*|[^",\\n][^,\\n]*|)' -%}
-    {%- set first = '(?:"(?:[^"]|"")*"[ \\t]*|[^",\\n\\r][^,\\n]*|)' -%}
+{% macro _csv_record_pattern(fields=none, strict=false) -%}
+    {%- set quoted = '"(?:[^"]|"")*"[ \\t]*' -%}
+    {%- set rest = '[^",\\n]*' if strict else '[^,\\n]*' -%}
+    {%- set field = '(?:' ~ quoted ~ '|[^",\\n]' ~ rest ~ '|)' -%}
+    {%- set first = '(?:' ~ quoted ~ '|[^",\\n\\r]' ~ rest ~ ('|' if fields != 1) ~ ')' -%}
     {{ return(
         '(?s:' ~ first ~ '(?:,' ~ field ~ ')' ~ ('*' if fields is none else '{' ~ (fields - 1) ~ '}') ~ '\\r?)'
     ) }}
@@ -259,6 +265,7 @@
 #}
 {% macro _csv_records_by_line(file, names) %}
     {% set record = _csv_record_pattern(names | length) %}
+    {% set alone = _csv_record_pattern(names | length, strict=true) %}
     with
     lines as (
         select line, isValidUTF8(line) as is_utf8, toInt64(_row_number) + 1 as line_number
@@ -272,7 +279,7 @@
             toUInt64(line_number) as row_number,
             true as is_record
         from lines
-        where match({{ _matchable('line') }}, {{ sql_string('^' ~ record ~ '$') }})
+        where match({{ _matchable('line') }}, {{ sql_string('^' ~ alone ~ '$') }})
     ),
     others as (
         select
@@ -280,7 +287,7 @@
             line_number,
             line_number - row_number() over (order by line_number) as island
         from lines
-        where not match({{ _matchable('line') }}, {{ sql_string('^' ~ record ~ '$') }})
+        where not match({{ _matchable('line') }}, {{ sql_string('^' ~ alone ~ '$') }})
     ),
     sized as (
         select

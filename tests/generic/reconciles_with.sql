@@ -191,17 +191,13 @@ validation_errors as (
         ) as message
     from compared
     where not (
-        sides_tested > 0
-        and sides_reference > 0
-        and (
-            ifNull(observed = expected, false)
-            {%- if tolerance > 0 %}
-            or ifNull(
-                abs(toFloat64(observed) - toFloat64(expected)) / abs(toFloat64(expected)) <= {{ tolerance }},
-                false
-            )
-            {%- endif %}
+        ifNull(observed = expected, false)
+        {%- if tolerance > 0 %}
+        or ifNull(
+            abs(toFloat64(observed) - toFloat64(expected)) / abs(toFloat64(expected)) <= {{ tolerance }},
+            false
         )
+        {%- endif %}
     )
     {%- if not allow_empty %}
 

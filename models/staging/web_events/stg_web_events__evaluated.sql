@@ -4,7 +4,7 @@
         stream='web_events',
         stage='evaluated',
         after='landed',
-        lookback=var('duplicate_lookback_batches'),
+        lookback_batches=var('duplicate_lookback_batches'),
         partition_by=['batch_date', 'is_rejected'],
         order_by=['file_name', 'row_number']
     )
