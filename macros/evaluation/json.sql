@@ -14,10 +14,15 @@
 
 {#
     SQL: a value of a JSON object as Nullable(Decimal(18, 4)), from a number or a text of digits;
-    NULL for anything else, and for numbers that do not fit.
+    NULL for anything else, and for numbers that do not fit. The engine's own parser also takes "-" and
+    "." for zero; the pattern does not.
 
     Arguments: column: SQL of the JSON text; key: name of the value
 #}
 {% macro json_decimal(column, key) -%}
-    toDecimal64OrNull({{ json_text(column, key) }}, 4)
+    if(
+        match({{ json_text(column, key) }}, '^[+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]+)?$'),
+        toDecimal64OrNull({{ json_text(column, key) }}, 4),
+        null
+    )
 {%- endmacro %}
