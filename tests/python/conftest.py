@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,9 +77,7 @@ class Gate:
 
     def build(self, *arguments: str, **variables: Any) -> bool:
         """``dbt build`` without the unit tests, which have a test of their own."""
-        return self.dbt(
-            "build", "--exclude-resource-type", "unit_test", *arguments, **variables
-        )
+        return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments, **variables)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the data folder."""
@@ -104,7 +101,7 @@ def gate_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def gate(gate_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+def gate(gate_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
     """An empty gate: no files, no data."""
     made = Gate(gate_folder)
     for folder in (made.landing, made.data):
@@ -112,7 +109,7 @@ def gate(gate_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     made.landing.mkdir()
     monkeypatch.setenv("SLUICEGATE_DATA", str(made.data))
     monkeypatch.chdir(ROOT)
-    yield made
+    return made
 
 
 @pytest.fixture
