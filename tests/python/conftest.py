@@ -73,7 +73,7 @@ class Gate:
             result.node.name: f"{result.status}: {result.message or ''}"
             for result in getattr(outcome.result, "results", [])
         }
-        return outcome.success
+        return bool(outcome.success)
 
     def build(self, *arguments: str, **variables: Any) -> bool:
         """``dbt build`` without the unit tests, which have a test of their own."""

@@ -1,0 +1,59 @@
+# What a person runs. Each target sets up .venv first when it is missing or out of date.
+
+PYTHON ?= python3
+LANDING ?= data/landing
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help setup gate test lint test-dbt test-python clean
+.NOTPARALLEL:
+
+help:
+	@echo "make setup               install everything into .venv (PYTHON=python3.11 chooses the interpreter)"
+	@echo "make gate [LANDING=dir]  let the files in data/landing, or in dir, through the gate"
+	@echo "make test                lint, build the project on sample files, run all tests"
+	@echo "make lint                ruff, mypy and sqlfluff only"
+	@echo "make clean               remove .venv and everything built; data/ stays"
+
+setup: $(INSTALLED)
+
+# The lock names every package there is to install, so nothing is left for pip to resolve (--no-deps).
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Python 3.11 or newer is needed: name one with make PYTHON=/path/to/python3.11 ...")'
+	@echo "Installing into .venv (about a minute) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+gate: $(INSTALLED)
+ifeq ($(LANDING),data/landing)
+	@test -n "$$(ls $(LANDING) 2>/dev/null)" || $(BIN)/sluicegate sample $(LANDING)
+endif
+	@$(BIN)/sluicegate run --landing "$(LANDING)"
+
+test: lint test-dbt test-python
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint models tests $(wildcard analyses)
+
+# Parse without a single warning, then all models, unit tests and data tests on three sample days.
+test-dbt: export DBT_PROFILES_DIR := profiles
+test-dbt: $(INSTALLED)
+	$(BIN)/dbt parse --no-partial-parse --warn-error-options '{"error": "all"}'
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	export SLUICEGATE_DATA="$$folder/clickhouse"; \
+	$(BIN)/sluicegate sample "$$folder/landing" --days 3 --rows 500; \
+	$(BIN)/dbt build --vars "{landing: {web_events: '$$folder/landing'}}"
+
+test-python: $(INSTALLED)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+clean:
+	rm -rf .venv target logs dbt_packages .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf scripts/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
