@@ -109,6 +109,8 @@ class ChdbClient(ChHttpClient):  # type: ignore[misc]  # dbt is untyped
         settings = dict(self._conn_settings)
         folder = Path(os.path.realpath(settings.pop("chdb_path", None) or "data/clickhouse"))
         config = _prepare_folder(folder)
+        # The adapter remembers for the whole process which databases exist; folders may change.
+        dbclient.ChClientWrapper.database_dropped(self, self.database)
         try:
             return clickhouse_connect.get_client(
                 interface="chdb",
@@ -138,6 +140,19 @@ def _with_chdb(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return get_db_client
 
 
+def _engine_message(error: BaseException) -> str:
+    """What the engine said, also where it quotes input that is no UTF-8.
+
+    chDB fails to decode such a message; then its bytes are read as well as they can be.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UnicodeDecodeError):
+            return bytes(cause.object).decode(errors="replace")
+        cause = cause.__cause__ or cause.__context__
+    return str(error)
+
+
 @available  # type: ignore[untyped-decorator]  # dbt is untyped
 def try_query(self: ClickHouseAdapter, sql: str, fetch: bool = False) -> dict[str, Any]:
     """Run one statement that reads an input file; an unreadable file is an answer, not the end.
@@ -149,7 +164,7 @@ def try_query(self: ClickHouseAdapter, sql: str, fetch: bool = False) -> dict[st
     try:
         _, table = self.connections.execute(sql, fetch=fetch)
     except DbtRuntimeError as error:
-        text = " ".join(str(error).split())
+        text = " ".join(_engine_message(error).split())
         code = re.search(r"Code: (\d+)", text)
         if code is None or int(code[1]) in ENGINE_ERROR_CODES:
             raise

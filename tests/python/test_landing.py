@@ -1042,6 +1042,17 @@ def test_a_file_that_became_unreadable_keeps_the_rows_it_had(story: Story) -> No
     assert story.repaired.clean(name) == [(2, "c-9")]
 
 
+def test_a_refused_line_with_bytes_that_are_no_utf8_is_malformed_and_ends_no_run(
+    gate: Gate,
+) -> None:
+    bad = line("bad", page_url='"?"x').encode().replace(b"?", b"\xff")
+    gate.write("events_20250101.csv", csv_of("a").encode() + bad + b"\n")
+    assert gate.dbt(*RUN)
+    landed = look(gate)
+    assert landed.clean("events_20250101.csv") == [(2, "a")]
+    assert landed.malformed("events_20250101.csv") == [(3, bad.decode("utf-8", "surrogateescape"))]
+
+
 # Other places than a folder
 
 

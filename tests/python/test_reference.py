@@ -470,6 +470,17 @@ def test_every_record_of_garbage_gets_the_verdict_of_the_reference(
     assert landed == clean + rejected == sum(len(records_of(file)) for file in files)
 
 
+def test_an_order_beyond_all_bounds_is_judged_and_ends_no_run(gate: Gate) -> None:
+    item = {"item_id": "i1", "item_price": 99999999999999, "quantity": 99999999999999}
+    order = {"transaction_id": "T1", "revenue": 10, "items": [item] * 3}
+    fields = {"event_name": "checkout_completed", "client_id": "c1", "event_data": order}
+    content = json.dumps({**fields, "timestamp": "2025-01-01T12:00:00.000Z"}).encode()
+    arrival = datetime.datetime(2025, 1, 2, tzinfo=datetime.UTC)
+    file = Delivery("events_20250101.jsonl", content + b"\n", arrival)
+    deliver(gate, [file])
+    assert differences([file], verdicts_of(gate)) == []
+
+
 # The reference itself, where it does not lean on Python's own modules
 
 

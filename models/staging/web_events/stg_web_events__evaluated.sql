@@ -63,7 +63,9 @@ typed as (
         arrayExists(
             item -> item.1 = '' or isNull(item.2) or isNull(item.3), item_values
         ) as has_corrupt_item,
-        arraySum(item -> ifNull(item.2 * item.3, 0), item_values) as items_total,
+        arraySum(
+            item -> ifNull(toDecimal256(item.2, 4) * item.3, 0), item_values
+        ) as items_total,
         if(
             is_purchase, (batch_date, transaction_id) in (select * from collisions), false
         ) as is_collision,
