@@ -20,7 +20,8 @@ setup: $(INSTALLED)
 
 # The lock names every package there is to install, so nothing is left for pip to resolve (--no-deps).
 $(INSTALLED): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Python 3.11 or newer is needed: name one with make PYTHON=/path/to/python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed: name one, for example make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Installing into .venv (about a minute) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --no-deps --require-hashes --requirement requirements.lock

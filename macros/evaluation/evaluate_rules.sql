@@ -38,32 +38,32 @@
 {% macro rule_names(action) -%}
     {%- set arrays = [] -%}
     {%- for chunk in rules(action) | batch(64) -%}
-        {%- set names = chunk | map(attribute='name') | list -%}
-        {%- set mask = action ~ '_mask_' ~ loop.index0 -%}
         {%- do arrays.append(
-            "arrayMap(bit -> ['" ~ names | join("', '") ~ "'][bit + 1], bitPositionsToArray(" ~ mask ~ '))'
+            "arrayMap(bit -> ['" ~ chunk | map(attribute='name') | join("', '") ~ "'][bit + 1], "
+            ~ 'bitPositionsToArray(' ~ _final_only(action, loop.index0) ~ '))'
         ) -%}
     {%- endfor -%}
-    {%- set all_names = arrays[0] if arrays | length == 1 else 'arrayConcat(' ~ arrays | join(', ') ~ ')' if arrays else 'emptyArrayString()' -%}
-    {{ _final_only(action, all_names) }}
+    {{ arrays[0] if arrays | length == 1 else 'arrayConcat(' ~ arrays | join(', ') ~ ')' if arrays else 'emptyArrayString()' }}
 {%- endmacro %}
 
-{# Keep only the final rules' names where one of them holds. #}
-{% macro _final_only(action, names) -%}
-    {%- set conditions = [] -%}
-    {%- set finals = [] -%}
+{# SQL: a mask; where a final rule holds, only the final rules' bits of it. #}
+{% macro _final_only(action, number) -%}
+    {%- set mask = action ~ '_mask_' ~ number -%}
+    {%- set final_bits = {} -%}
     {%- for rule in rules('reject') -%}
         {%- if rule.get('final') -%}
-            {%- do conditions.append('bitTest(reject_mask_' ~ loop.index0 // 64 ~ ', ' ~ loop.index0 % 64 ~ ')') -%}
-            {%- do finals.append(rule.name) -%}
+            {%- set chunk = loop.index0 // 64 -%}
+            {%- do final_bits.update({chunk: final_bits.get(chunk, 0) + 2 ** (loop.index0 % 64)}) -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- set conditions = [] -%}
+    {%- for chunk, bits in final_bits.items() -%}
+        {%- do conditions.append('bitAnd(reject_mask_' ~ chunk ~ ', ' ~ bits ~ ') != 0') -%}
+    {%- endfor -%}
     {%- if not conditions -%}
-        {{ names }}
-    {%- elif action == 'warn' -%}
-        if({{ conditions | join(' or ') }}, emptyArrayString(), {{ names }})
+        {{ mask }}
     {%- else -%}
-        if({{ conditions | join(' or ') }}, arrayFilter(name -> name in ('{{ finals | join("', '") }}'), {{ names }}), {{ names }})
+        if({{ conditions | join(' or ') }}, bitAnd({{ mask }}, {{ final_bits.get(number, 0) if action == 'reject' else 0 }}), {{ mask }})
     {%- endif -%}
 {%- endmacro %}
 
