@@ -16,6 +16,7 @@ Everything else of dbt-clickhouse is used as it is. A driver of this name is pro
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from collections.abc import Callable
@@ -81,6 +82,19 @@ def _holder(folder: Path) -> str | None:
     return f"process {pid}" + (f" ({command[:120]})" if command else "")
 
 
+def _is_locked(folder: Path) -> bool:
+    """Whether a process holds the engine's lock on a data folder (asked without the engine, which
+    prints lines of its own when it finds the folder locked)."""
+    try:
+        with (folder / "status").open() as status:
+            fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def _prepare_folder(folder: Path) -> Path:
     """Create the data folder when missing and write the engine's config beside it.
 
@@ -109,6 +123,12 @@ class ChdbClient(ChHttpClient):  # type: ignore[misc]  # dbt is untyped
         settings = dict(self._conn_settings)
         folder = Path(os.path.realpath(settings.pop("chdb_path", None) or "data/clickhouse"))
         config = _prepare_folder(folder)
+        holder = _holder(folder)
+        if holder and _is_locked(folder):
+            raise FailedToConnectError(
+                f"The data folder {folder} is in use by {holder}: "
+                "wait for it to end, or set SLUICEGATE_DATA to another folder."
+            )
         # The adapter remembers for the whole process which databases exist; folders may change.
         dbclient.ChClientWrapper.database_dropped(self, self.database)
         try:
@@ -120,12 +140,6 @@ class ChdbClient(ChHttpClient):  # type: ignore[misc]  # dbt is untyped
                 settings=settings,
             )
         except (ClickHouseError, RuntimeError) as error:
-            holder = _holder(folder)
-            if holder:
-                raise FailedToConnectError(
-                    f"The data folder {folder} is in use by {holder}: "
-                    "wait for it to end, or set SLUICEGATE_DATA to another folder."
-                ) from error
             raise FailedToConnectError(
                 f"chDB cannot open the data folder {folder}: {error}"
             ) from error

@@ -102,7 +102,7 @@ def landing_locations(arguments: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 def _absolute(location: str) -> str:
-    return location if location.startswith(REMOTE) else str(Path(location).absolute())
+    return location if location.startswith(REMOTE) else str(Path(location).resolve())
 
 
 def check_landing(locations: dict[str, list[str]]) -> None:

@@ -113,8 +113,8 @@ def read_alerts(
                 row["batch_date"],
                 row["file_name"],
                 None,
-                f"{row['file_name']} cannot be read, none of it was landed: {row['error']} "
-                "Have it delivered again, or remove it.",
+                f"{row['file_name']} cannot be read, none of it was landed: "
+                f"{row['error'].rstrip('. ')}. Have it delivered again, or remove it.",
             )
         )
     for test in tests:
