@@ -19,6 +19,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def _prepare_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not config.exists() or config.read_text() != CONFIG_XML:
-            partial = config.with_name(f"{config.name}.{os.getpid()}")
+            partial = config.with_name(f"{config.name}.{os.getpid()}.{threading.get_ident()}")
             partial.write_text(CONFIG_XML)
             partial.replace(config)
     except OSError as error:

@@ -82,13 +82,16 @@
             now64(6, 'UTC') as landed_at
         )
         from (
-            select * from {{ ledger }}
-            where stream = '{{ stream }}'
-            order by landed_at desc
-            limit 1 by file_name
-        )
-        where status = 'unreadable' and file_name not in (
-            {% for file in files %}{{ sql_string(file.file_name) }}{{ ', ' if not loop.last }}{% endfor %}
+            -- Filtered in here: a where beside the replace would see the new status.
+            select * from (
+                select * from {{ ledger }}
+                where stream = '{{ stream }}'
+                order by landed_at desc
+                limit 1 by file_name
+            )
+            where status = 'unreadable' and file_name not in (
+                {% for file in files %}{{ sql_string(file.file_name) }}{{ ', ' if not loop.last }}{% endfor %}
+            )
         )
     {% endset %}
     {% do run_query(removed) %}

@@ -128,9 +128,9 @@ def run(
     else:
         _print(report)
     if report["status"] == "ERROR":
-        for alert in report["alerts"]:
-            if alert["check"] == "run":
-                click.echo(f"sluicegate: {alert['message']}", err=True)
+        errors = [alert["message"] for alert in report["alerts"] if alert["check"] == "run"]
+        more = f" (and {len(errors) - 1} more: see the report)" if len(errors) > 1 else ""
+        click.echo(f"sluicegate: {errors[0]}{more}", err=True)
         sys.exit(EXIT_NOT_EVALUATED)
     failing = ("FAIL", "WARN") if fail_on == "warn" else ("FAIL",)
     sys.exit(EXIT_DATA_FAILED if report["status"] in failing else EXIT_OPEN)

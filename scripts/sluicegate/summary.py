@@ -56,9 +56,12 @@ class RunProgress:
             self._progress.advance(self._task)
             node = event.data.node_info
             if not self._console.is_terminal and node.resource_type != "test":
-                self._console.print(Text(f"{node.node_name}: {node.node_status}"))
+                self._say(f"{node.node_name}: {node.node_status}")
         elif name == "JinjaLogInfo":
-            self._console.print(Text(event.data.msg, style="yellow"))
+            self._say(event.data.msg, style="yellow")
+
+    def _say(self, line: str, style: str = "") -> None:
+        self._console.print(Text(line, style=style), soft_wrap=True)
 
 
 def _thousands(number: float) -> str:
@@ -102,7 +105,7 @@ def print_summary(report: dict[str, Any], console: Console, newest: int = 31) ->
         line = Text(f"{alert['severity']} ", style="red")
         line.append(f"{where} " if where else "", style="bold")
         line.append(alert["message"], style="default")
-        console.print(line)
+        console.print(line, soft_wrap=True)
     console.print(Text(report["status"], style=_STYLES[report["status"]]), end=" ")
     console.print(
         {

@@ -19,7 +19,6 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from conftest import HEADER, ROOT, Gate
-from dbt.adapters.clickhouse import dbclient
 
 from sluicegate import __version__
 from sluicegate.cli import main
@@ -110,8 +109,6 @@ def command_in(folder: Path) -> Iterator[Command]:
         patch.setenv("DBT_TARGET_PATH", str(folder / "cli-target"))
         patch.setenv("DBT_LOG_PATH", str(folder / "logs"))
         patch.chdir(ROOT)
-        # dbt-clickhouse remembers which databases exist by name alone, whatever the folder.
-        dbclient._ensured_databases.clear()
         yield Command(gate)
 
 

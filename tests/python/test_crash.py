@@ -26,7 +26,6 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Gate
-from dbt.adapters.clickhouse import dbclient
 from dbt.cli.main import dbtRunner
 
 from dbt_sluicegate import ChdbClient
@@ -140,8 +139,6 @@ def deliveries(tmp_path_factory: pytest.TempPathFactory) -> Deliveries:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLUICEGATE_DATA", str(gate.data))
         patch.chdir(ROOT)
-        # dbt-clickhouse remembers which databases exist by name alone, whatever the folder.
-        dbclient._ensured_databases.clear()
         write_sample(gate.landing, spec)
         assert gate.dbt("run")
         before = contents(gate)

@@ -17,7 +17,6 @@ import clickhouse_connect
 import pytest
 import yaml
 from conftest import HEADER, ROOT, Gate
-from dbt.adapters.clickhouse import dbclient
 from dbt.adapters.exceptions import FailedToConnectError
 from dbt.cli.main import dbtRunner
 
@@ -25,12 +24,6 @@ import dbt_sluicegate
 
 ONE_EVENT = HEADER + "c,https://shop.example/,,2025-01-01T00:00:00.000Z,page_viewed,,Mozilla/5.0\n"
 SECRETS = ("CLICKHOUSE_HOST", "CLICKHOUSE_USER", "CLICKHOUSE_PASSWORD", "CLICKHOUSE_CLUSTER")
-
-
-@pytest.fixture(autouse=True)
-def _forget_databases() -> None:
-    """dbt-clickhouse remembers which databases exist by name alone, whatever the folder."""
-    dbclient._ensured_databases.clear()
 
 
 def environment(gate: Gate) -> dict[str, str]:

@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 from conftest import HEADER, ROOT, Gate
-from dbt.adapters.clickhouse import dbclient
 from dbt.cli.main import dbtRunner
 
 Rows = list[tuple[Any, ...]]
@@ -75,14 +74,7 @@ def story(folder: Path) -> Iterator[Gate]:
         gate = empty_gate(folder)
         patch.setenv("SLUICEGATE_DATA", str(gate.data))
         patch.chdir(ROOT)
-        dbclient._ensured_databases.clear()
         yield gate
-
-
-@pytest.fixture(autouse=True)
-def _forget_databases() -> None:
-    """dbt-clickhouse remembers which databases exist by name alone, whatever the folder."""
-    dbclient._ensured_databases.clear()
 
 
 def clean(gate: Gate) -> dict[datetime.date, list[str]]:
