@@ -11,10 +11,11 @@
     Example:   where {{ in_scope('batch_date') }}
 #}
 {% macro batch_scope() %}
-    {% if model.batch_scope is defined %}
-        {{ return(model.batch_scope) }}
+    {# A model asks many times in one text; the ledger is asked once. #}
+    {% if execute and model.batch_scope is not defined %}
+        {% do model.update({'batch_scope': pending_batches(everything=should_full_refresh())}) %}
     {% endif %}
-    {{ return(pending_batches(everything=should_full_refresh())) }}
+    {{ return(model.get('batch_scope', [])) }}
 {% endmacro %}
 
 {#
