@@ -41,7 +41,7 @@
     {% if not is_new and not should_full_refresh() %}{% do _tell_of_other_rules() %}{% endif %}
 
     {% set destination = rebuilt_relation if is_rebuilt else target_relation %}
-    {% for chunk in _chunks(scope, var('max_rows_per_statement')) %}
+    {% for chunk in in_chunks(scope, 'rows', var('max_rows_per_statement')) %}
         {% do _build_batches(destination, chunk) %}
     {% endfor %}
     {% if is_rebuilt %}
@@ -75,21 +75,6 @@
             ) }}
         {% endif %}
     {% endif %}
-{% endmacro %}
-
-{# Batches in lists of at most so many source rows, at least one batch each. #}
-{% macro _chunks(batches, max_rows) %}
-    {% set state = namespace(rows=0) %}
-    {% set chunks = [] %}
-    {% for batch in batches %}
-        {% if not chunks or state.rows + batch.rows > max_rows %}
-            {% do chunks.append([]) %}
-            {% set state.rows = 0 %}
-        {% endif %}
-        {% do chunks[-1].append(batch) %}
-        {% set state.rows = state.rows + batch.rows %}
-    {% endfor %}
-    {{ return(chunks) }}
 {% endmacro %}
 
 {% macro _build_batches(relation, batches) %}

@@ -16,29 +16,25 @@
 #}
 {% macro land_csv(relation, file) %}
     {% set header_query %}
-        select line, match(line, {{ sql_string('^' ~ _csv_record_pattern() ~ '$') }}) as is_record
+        select {{ _csv_names('header') }} as names
         from (
-            select trimRight({{ without_bom('line') }}, '\r') as line
+            select trimRight({{ without_bom('line') }}, '\r') as header
             from {{ read_location(file.location, 'LineAsString', 'line String') }}
             where _row_number = 0
             limit 1
         )
     {% endset %}
-    {% set split_query %}
-        select arrayMap(name -> trimBoth(name), {{ _csv_fields('line') }}) as names
-        from (select line from ({{ header_query }}))
-    {% endset %}
     {% set header = adapter.try_query(header_query, fetch=true) %}
     {% if header.error or not header.rows %}
         {{ return({'error': header.error, 'columns': []}) }}
     {% endif %}
-    {% if not header.rows[0].is_record %}
+    {% set names = _names(header.rows[0].names) %}
+    {% if not names %}
         {{ return({
             'error': 'its first line, the header, is not a well-formed CSV line of UTF-8 text',
             'columns': [],
         }) }}
     {% endif %}
-    {% set names = _names(adapter.try_query(split_query, fetch=true).rows[0].names) %}
 
     {% set proof_query %}
         select
@@ -89,11 +85,7 @@
             records,
             doubtful,
             header,
-            if(
-                match(header, {{ sql_string('^' ~ _csv_record_pattern() ~ '$') }}),
-                arrayMap(name -> trimBoth(name), {{ _csv_fields('header') }}),
-                []
-            ) as names
+            {{ _csv_names('header') }} as names
         from (
             select
                 toString(_path) as path,
@@ -199,6 +191,15 @@
     {{ return(
         '(?s:' ~ first ~ '(?:,' ~ field ~ ')' ~ ('*' if fields is none else '{' ~ (fields - 1) ~ '}') ~ '\\r?)'
     ) }}
+{%- endmacro %}
+
+{# SQL: the column names of a header line; none where it is not a well-formed record. #}
+{% macro _csv_names(header) -%}
+    if(
+        match({{ header }}, {{ sql_string('^' ~ _csv_record_pattern() ~ '$') }}),
+        arrayMap(name -> trimBoth(name), {{ _csv_fields(header) }}),
+        []
+    )
 {%- endmacro %}
 
 {# SQL: the fields of a record's text (its trailing carriage return taken off), unquoted. #}

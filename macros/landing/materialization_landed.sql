@@ -3,8 +3,9 @@
 
     A file that is in the ledger dq_files with the same size and time of change is left alone; the
     others are read into tables beside, and once all changed files of a batch are there, the batch's
-    partition is replaced in one step: by their rows and the rows of the batch's unchanged files. Then the ledger is written. A run killed at any point leaves the raw table as it was or
-    with whole batches replaced, and the next run does the rest.
+    partition is replaced in one step: by their rows and the rows of the batch's unchanged files.
+    Then the ledger is written. A run killed at any point leaves the raw table as it was or with
+    whole batches replaced, and the next run does the rest.
 
     A file that cannot be read is written to the ledger with its error; the others go on. A file
     that is no longer there changes nothing. --full-refresh reads every file again.
@@ -55,7 +56,14 @@
     {% endfor %}
 
     {% set together_relation = helper_relation(target_relation, 'together') %}
-    {% for dates in _steps(batches, var('max_bytes_per_landing')) %}
+    {% set sizes = [] %}
+    {% for batch_date in batches | sort %}
+        {% do sizes.append({
+            'batch_date': batch_date, 'bytes': batches[batch_date] | sum(attribute='file_size')
+        }) %}
+    {% endfor %}
+    {% for step in in_chunks(sizes, 'bytes', var('max_bytes_per_landing')) %}
+        {% set dates = step | map(attribute='batch_date') | list %}
         {% do clone_empty(together_relation, target_relation) %}
         {% set together = _land_together(together_relation, dates, batches) %}
         {% for batch_date in dates %}
@@ -97,22 +105,6 @@
     {% do run_query(removed) %}
 {% endmacro %}
 
-{# The batches' dates in lists of about so many bytes of files, at least one batch each. #}
-{% macro _steps(batches, max_bytes) %}
-    {% set state = namespace(bytes=0) %}
-    {% set steps = [] %}
-    {% for batch_date in batches | sort %}
-        {% set bytes = batches[batch_date] | sum(attribute='file_size') %}
-        {% if not steps or state.bytes + bytes > max_bytes %}
-            {% do steps.append([]) %}
-            {% set state.bytes = 0 %}
-        {% endif %}
-        {% do steps[-1].append(batch_date) %}
-        {% set state.bytes = state.bytes + bytes %}
-    {% endfor %}
-    {{ return(steps) }}
-{% endmacro %}
-
 {# Land what can be landed together; returns the answers of land_csv_together. #}
 {% macro _land_together(relation, dates, batches) %}
     {% set folders = {} %}
@@ -148,15 +140,10 @@
             {% set answer = together[file.file_name] %}
         {% elif modules.re.search('[*?{}]', file.file_name) %}
             {% set answer = {'error': 'its name has one of * ? { }, which would be read as a pattern: rename it', 'columns': []} %}
-        {% elif file.format == 'csv' %}
-            {% do run_query('truncate table ' ~ file_relation) %}
-            {% set answer = land_csv(file_relation, file) %}
-        {% elif file.format == 'jsonl' %}
-            {% do run_query('truncate table ' ~ file_relation) %}
-            {% set answer = land_jsonl(file_relation, file) %}
         {% else %}
             {% do run_query('truncate table ' ~ file_relation) %}
-            {% set answer = land_typed(file_relation, file) %}
+            {% set land = {'csv': land_csv, 'jsonl': land_jsonl}.get(file.format, land_typed) %}
+            {% set answer = land(file_relation, file) %}
         {% endif %}
         {% if answer.error %}
             {{ log('Not readable: ' ~ file.file_name ~ ': ' ~ answer.error, info=true) }}
