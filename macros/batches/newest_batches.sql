@@ -1,16 +1,17 @@
 {#
-    SQL: the batches that the newest run which evaluated any has evaluated.
+    SQL: the batches that the newest run which evaluated any of a stream has evaluated.
 
-    Arguments: stream: its name
+    Arguments: ledger: the relation dq_batches; stream: its name; of every stream when left out
 #}
-{% macro newest_batches(stream) -%}
+{% macro newest_batches(ledger, stream=none) -%}
+    {%- set evaluated = "stage = 'evaluated'" ~ (" and stream = '" ~ stream ~ "'" if stream else '') -%}
     select batch_date
-    from {{ ref('dq_batches') }}
+    from {{ ledger }}
     where
-        stream = '{{ stream }}'
-        and stage = 'evaluated'
-        and run_id = (
-            select argMax(run_id, recorded_at) from {{ ref('dq_batches') }}
-            where stream = '{{ stream }}' and stage = 'evaluated'
+        {{ evaluated }}
+        and run_id in (
+            select argMax(run_id, recorded_at) from {{ ledger }}
+            where {{ evaluated }}
+            group by stream
         )
 {%- endmacro %}

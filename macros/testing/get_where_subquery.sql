@@ -11,12 +11,7 @@
         (
             select * from {{ relation }}
             where batch_date in (
-                select batch_date from {{ ledger }}
-                where stage = 'evaluated' and run_id in (
-                    select argMax(run_id, recorded_at) from {{ ledger }}
-                    where stage = 'evaluated'
-                    group by stream
-                )
+                {{ newest_batches(ledger) }}
             )
         ) dbt_subquery
     {%- elif where -%}

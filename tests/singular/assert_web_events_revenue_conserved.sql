@@ -5,7 +5,7 @@ with
 
 newest_batches as (
 
-    {{ newest_batches('web_events') }}
+    {{ newest_batches(ref('dq_batches'), 'web_events') }}
 
 ),
 
