@@ -152,17 +152,18 @@ def _run(
     from sluicegate.engine import connect, load_profile
     from sluicegate.summary import RunProgress
 
+    locations = pipeline.landing_locations(landing)
+    os.chdir(project)
+    profile = load_profile(profiles, target)
     options = pipeline.RunOptions(
         project_dir=project,
+        profile=profile,
         profiles_dir=profiles,
-        landing=pipeline.landing_locations(landing),
-        target=target,
+        landing=locations,
         select=select,
         full_refresh=full_refresh,
         unit_tests=unit_tests,
     )
-    os.chdir(project)
-    profile = load_profile(profiles, target)
     with RunProgress(Console(stderr=True)) as progress:
         built = pipeline.build(options, progress.on_event)
     try:

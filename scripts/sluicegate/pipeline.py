@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.config.profile import Profile
 from dbt_common.invocation import get_invocation_id
 
-from sluicegate.engine import load_profile
 from sluicegate.errors import SluicegateError, one_line
 
 STREAMS = ("web_events",)
@@ -26,18 +26,18 @@ class RunOptions:
 
     Attributes:
         project_dir: folder of dbt_project.yml.
-        profiles_dir: folder of profiles.yml.
+        profile: the target to run on, as ``engine.load_profile`` gives it.
+        profiles_dir: folder of profiles.yml, where the profile was read.
         landing: locations per stream; empty takes the project's own.
-        target: name of the profile's target; None takes the default.
         select: dbt selection; None builds everything.
         full_refresh: land and judge everything again.
         unit_tests: also run dbt's unit tests of the rules.
     """
 
     project_dir: Path
+    profile: Profile
     profiles_dir: Path
     landing: dict[str, list[str]] = field(default_factory=dict)
-    target: str | None = None
     select: str | None = None
     full_refresh: bool = False
     unit_tests: bool = False
@@ -83,7 +83,7 @@ def landing_locations(arguments: tuple[str, ...]) -> dict[str, list[str]]:
     A bare location holds for every stream; a stream may have several. Local paths become absolute.
 
     Raises:
-        SluicegateError: an unknown stream, or a local folder that does not exist.
+        SluicegateError: an unknown stream.
     """
     locations: dict[str, list[str]] = {}
     for argument in arguments:
@@ -139,10 +139,9 @@ def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) ->
         on_event: called with each of dbt's log events, for a progress display.
 
     Raises:
-        SluicegateError: dbt could not even begin (profile, target, project, data folder in use).
+        SluicegateError: dbt could not even begin (project, landing folder, data folder in use).
     """
-    profile = load_profile(options.profiles_dir, options.target)
-    if profile.credentials.driver == "chdb":
+    if options.profile.credentials.driver == "chdb":
         check_landing(options.landing or _project_landing(options.project_dir))
     arguments = [
         "build",
@@ -155,7 +154,7 @@ def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) ->
         "--log-level-file",
         "info",
         "--target",
-        profile.target_name,
+        options.profile.target_name,
     ]
     if options.landing:
         arguments += ["--vars", json.dumps({"landing": options.landing})]
