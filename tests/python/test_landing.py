@@ -26,7 +26,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import HEADER, ROOT, Gate
-from dbt.adapters.clickhouse import dbclient
 
 COLUMNS = HEADER.strip().split(",")
 TIME = "2025-01-01T00:00:00.000Z"
@@ -169,13 +168,7 @@ def empty_gate(folder: Path) -> Gate:
     for path in (gate.landing, gate.data):
         shutil.rmtree(path, ignore_errors=True)
     gate.landing.mkdir()
-    dbclient._ensured_databases.clear()
     return gate
-
-
-@pytest.fixture(autouse=True)
-def _forget_databases() -> None:
-    dbclient._ensured_databases.clear()
 
 
 @contextmanager

@@ -20,9 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-import pytest
 from conftest import Gate
-from dbt.adapters.clickhouse import dbclient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from reference import (
@@ -367,16 +365,10 @@ def folder_of(seed: int) -> list[Delivery]:
     return deliveries
 
 
-@pytest.fixture(autouse=True)
-def _forget_databases() -> None:
-    dbclient._ensured_databases.clear()
-
-
 def clear(gate: Gate) -> None:
     for folder in (gate.landing, gate.data):
         shutil.rmtree(folder, ignore_errors=True)
     gate.landing.mkdir()
-    dbclient._ensured_databases.clear()
 
 
 def deliver(gate: Gate, deliveries: Sequence[Delivery]) -> None:
