@@ -4,10 +4,11 @@
     A batch is pending for a stage when what its source stage holds is not what the stage was last
     built from; the ledger dq_batches knows both. Full refresh makes every batch pending.
 
-    Arguments: none; reads the model's config: stream, stage, after, lookback_batches.
+    Arguments: none; reads the model's config: stream, stage, after (one stage or a list of them),
+               lookback_batches, lookahead_batches.
     Returns:   list of {batch_date, window, sequence, source_version, rows}, oldest first; window is
-               the dates of the batches of the lookback and of the batch, oldest first, with commas
-               between them; sequence counts the stream's batches.
+               the dates of the batches of the lookback, of the batch and of the lookahead, oldest
+               first, with commas between them; sequence counts the stream's batches.
     Example:   where {{ in_scope('batch_date') }}
 #}
 {% macro batch_scope() %}
@@ -28,6 +29,7 @@
         {{ return([]) }}
     {% endif %}
     {% set lookback = model.config.get('lookback_batches', 0) %}
+    {% set lookahead = model.config.get('lookahead_batches', 0) %}
     {% set query %}
         with
         source as (
@@ -40,14 +42,15 @@
         windowed as (
             select
                 batch_date,
-                arrayStringConcat(groupArray(toString(batch_date)) over lookback, ',') as window_dates,
+                arrayStringConcat(groupArray(toString(batch_date)) over around, ',') as window_dates,
                 row_number() over (order by batch_date) as sequence,
-                toString(cityHash64(groupArray((batch_date, version)) over lookback))
+                toString(cityHash64(groupArray((batch_date, version)) over around))
                     as source_version,
                 rows
             from source
-            window lookback as (
-                order by batch_date rows between {{ lookback }} preceding and current row
+            window around as (
+                order by batch_date
+                rows between {{ lookback }} preceding and {{ lookahead }} following
             )
         )
         select
@@ -96,12 +99,23 @@
             group by batch_date
 {% endmacro %}
 
-{% macro _staged_batches(stream, stage) %}
+{% macro _staged_batches(stream, after) %}
+    {% set stages = [after] if after is string else after %}
             select
                 batch_date,
-                argMax(version, recorded_at) as version,
-                argMax(rows, recorded_at) as rows
-            from {{ ref('dq_batches') }}
-            where stream = '{{ stream }}' and stage = '{{ stage }}'
+                arrayStringConcat(arrayMap(
+                    newest -> newest.2, arraySort(groupArray((toString(stage), newest_version)))
+                ), ',') as version,
+                max(newest_rows) as rows
+            from (
+                select
+                    batch_date,
+                    stage,
+                    argMax(version, recorded_at) as newest_version,
+                    argMax(rows, recorded_at) as newest_rows
+                from {{ ref('dq_batches') }}
+                where stream = '{{ stream }}' and stage in ('{{ stages | join("', '") }}')
+                group by batch_date, stage
+            )
             group by batch_date
 {% endmacro %}

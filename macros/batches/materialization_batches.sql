@@ -6,8 +6,12 @@
     dropped where the batch has no rows any more. Last, the ledger dq_batches is written, so a run
     killed before that does the same again. Batches are taken together up to max_rows_per_statement.
 
-    Config: stream, stage: name of this step in the ledger; after: the step it reads from;
-            lookback_batches: how many batches before a batch its rows depend on (default 0);
+    Config: stream, stage: name of this step in the ledger; after: the step it reads from, or a list
+            of them; lookback_batches, lookahead_batches: how many batches before and after a batch
+            its rows depend on (default 0);
+            one_by_one: true gives the SQL one batch at a time, oldest first, so that it can read
+            what it gave for the batches before (see earlier_batches);
+            insert_settings: settings of the engine for the SQL (default max_insert_threads = 2);
             partition_by: must determine batch_date; order_by, engine: as in any table
     Errors: when the SQL's columns are no longer those of the table: which, and what to run
 #}
@@ -78,14 +82,19 @@
 {% endmacro %}
 
 {% macro _build_batches(relation, batches) %}
-    {% do model.update({'batch_scope': batches}) %}
     {% set staging_relation = helper_relation(relation, 'staging') %}
     {% set columns = adapter.get_columns_in_relation(relation) | map(attribute='quoted') | join(', ') %}
     {% do clone_empty(staging_relation, relation) %}
-    {% do run_query(
-        'insert into ' ~ staging_relation ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from (\n'
-        ~ render(model.raw_code) ~ '\n)\nsettings max_insert_threads = 2, join_use_nulls = 1'
-    ) %}
+    {% do model.update({'rebuilding': {'staging_relation': staging_relation, 'batches': batches}}) %}
+    {% for step in (batches | batch(1) if model.config.get('one_by_one') else [batches]) %}
+        {% do model.update({'batch_scope': step}) %}
+        {% do run_query(
+            'insert into ' ~ staging_relation ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from (\n'
+            ~ render(model.raw_code) ~ '\n)\nsettings join_use_nulls = 1, '
+            ~ model.config.get('insert_settings', 'max_insert_threads = 2')
+        ) %}
+    {% endfor %}
+    {% do model.pop('rebuilding') %}
     {% do replace_partitions(relation, staging_relation, _stream_condition(relation, batches)) %}
     {% do run_query('drop table ' ~ staging_relation ~ ' ' ~ on_cluster_clause(staging_relation)) %}
     {% do model.pop('batch_scope') %}

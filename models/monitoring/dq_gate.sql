@@ -3,103 +3,83 @@
         materialized='batches',
         stream='web_events',
         stage='gate',
-        after='metrics',
+        after=['checks', 'acknowledged'],
         partition_by=['stream', 'batch_date'],
         order_by=['stream', 'batch_date']
     )
 }}
 
--- depends_on: {{ ref('dq_batches') }}
+-- depends_on: {{ ref('dq_batches') }}, {{ ref('dq_files') }}
+
+{%- set stream = model_under_build().config.stream %}
 
 with
 
-totals as (
+-- Batches that are there; a missing one has results, too, and nothing to publish.
+measured as (
 
-    select
-        batch_date,
-        anyIf(numerator, metric = 'rows_raw') as rows_raw,
-        anyIf(numerator, metric = 'rows_clean') as rows_clean,
-        anyIf(numerator, metric = 'rows_rejected') as rows_rejected,
-        anyIf(numerator, metric = 'revenue_raw') as revenue_raw,
-        anyIf(numerator, metric = 'revenue_clean') as revenue_clean,
-        anyIf(numerator, metric = 'revenue_rejected') as revenue_rejected
+    select batch_date
     from {{ ref('dq_metrics') }}
-    where stream = 'web_events' and {{ in_scope('batch_date') }}
+    where stream = '{{ stream }}' and metric = 'rows_raw' and {{ in_scope('batch_date') }}
+
+),
+
+failures as (
+
+    select
+        batch_date,
+        check_name,
+        dimension,
+        message,
+        has({{ acknowledged_checks() }}, ('{{ stream }}', batch_date, check_name)) as is_acknowledged
+    from {{ ref('dq_check_results') }}
+    where
+        stream = '{{ stream }}' and is_blocking and status = 'fail' and {{ in_scope('batch_date') }}
+
+),
+
+acknowledgements as (
+
+    select
+        batch_date,
+        argMax(acknowledged_by, acknowledged_at) as acknowledged_by
+    from {{ ref('dq_acknowledgements') }}
+    where stream = '{{ stream }}' and {{ in_scope('batch_date') }}
     group by batch_date
 
 ),
 
-newest_files as (
+per_batch as (
 
     select
         batch_date,
-        file_name,
-        mandatory_missing
-    from {{ ref('dq_files') }}
-    where stream = 'web_events' and status = 'landed' and {{ in_scope('batch_date') }}
-    order by landed_at desc
-    limit 1 by file_name
-
-),
-
-incomplete_files as (
-
-    select
-        batch_date,
-        arrayStringConcat(
-            arraySort(groupArray(
-                concat(arrayStringConcat(mandatory_missing, ', '), ' in ', file_name)
-            )),
-            '; '
-        ) as missing
-    from newest_files
-    where notEmpty(mandatory_missing)
+        count() as failed,
+        arraySort(groupArrayIf(check_name, not is_acknowledged)) as holding,
+        arraySort(groupArrayIf((check_name, dimension, message), not is_acknowledged)).3
+            as hold_reasons
+    from failures
     group by batch_date
-
-),
-
-judged as (
-
-    select
-        totals.batch_date as batch_date,
-        arrayFilter(reason -> reason != '', [
-            if(
-                rows_raw != rows_clean + rows_rejected,
-                concat(
-                    'rows_conserved: landed=', toString(rows_raw),
-                    ' clean=', toString(rows_clean), ' rejected=', toString(rows_rejected)
-                ),
-                ''
-            ),
-            if(
-                revenue_raw != revenue_clean + revenue_rejected,
-                concat(
-                    'revenue_conserved: landed=', toString(revenue_raw),
-                    ' clean=', toString(revenue_clean), ' rejected=', toString(revenue_rejected)
-                ),
-                ''
-            ),
-            if(
-                ifNull(missing, '') != '',
-                concat('mandatory_column_missing: ', ifNull(missing, '')),
-                ''
-            )
-        ]) as hold_reasons
-    from totals
-    left join incomplete_files on incomplete_files.batch_date = totals.batch_date
 
 ),
 
 final as (
 
     select
-        toLowCardinality('web_events') as stream,
-        toLowCardinality(if(empty(hold_reasons), 'publish', 'hold')) as decision,
+        toLowCardinality('{{ stream }}') as stream,
+        toLowCardinality(multiIf(
+            notEmpty(holding), 'hold',
+            ifNull(failed, 0) > 0, 'released',
+            'publish'
+        )) as decision,
         hold_reasons,
+        arrayDistinct(holding) as holding_checks,
+        if(decision = 'released', ifNull(acknowledged_by, ''), '')::String as released_by,
         '{{ invocation_id }}' as run_id,
         now64(6, 'UTC') as decided_at,
-        batch_date
-    from judged
+        measured.batch_date as batch_date
+    from measured
+    left join per_batch on per_batch.batch_date = measured.batch_date
+    left join acknowledgements on acknowledgements.batch_date = measured.batch_date
 
 )
 

@@ -1,158 +1,77 @@
-{{
-    config(
-        materialized='batches',
-        stream='web_events',
-        stage='metrics',
-        after='evaluated',
-        partition_by=['stream', 'batch_date'],
-        order_by=['metric', 'dimension']
-    )
-}}
-
--- depends_on: {{ ref('dq_batches') }}
+{{ config(materialized='view') }}
 
 with
 
-batches as (
-
-    select arrayJoin({{ scope_dates() }}) as batch_date
-
-),
-
-files as (
+manifest as (
 
     select
+        stream,
         batch_date,
-        uniqExact(file_name) as files
-    from {{ ref('dq_files') }}
-    where stream = 'web_events' and status = 'landed' and {{ in_scope('batch_date') }}
-    group by batch_date
-
-),
-
-landed as (
-
-    select
-        batch_date,
-        count() as rows_raw
-    from {{ ref('raw_web_events') }}
-    where {{ in_scope('batch_date') }}
-    group by batch_date
-
-),
-
-landed_purchases as (
-
-    select
-        batch_date,
-        sum({{ json_decimal('event_data', 'revenue') }}) as revenue_raw
-    from {{ ref('raw_web_events') }}
-    where event_name = 'checkout_completed' and {{ in_scope('batch_date') }}
-    group by batch_date
-
-),
-
-evaluated as (
-
-    select
-        batch_date,
-        countIf(not is_rejected) as rows_clean,
-        countIf(is_rejected) as rows_rejected,
-        sumIf(revenue, not is_rejected) as revenue_clean,
-        sumIf(revenue, is_rejected) as revenue_rejected,
-        countIf(event_name = 'checkout_completed') as purchases,
-        countIf(event_name = 'checkout_completed' and not is_rejected) as purchases_clean
-    from {{ ref('stg_web_events__evaluated') }}
-    where {{ in_scope('batch_date') }}
-    group by batch_date
-
-),
-
-per_reason as (
-
-    select
-        batch_date,
-        'reject_rows' as metric,
-        arrayJoin(reject_reasons) as dimension,
-        count() as violations
-    from {{ ref('stg_web_events__evaluated') }}
-    where is_rejected and {{ in_scope('batch_date') }}
-    group by batch_date, dimension
-
-),
-
-per_warning as (
-
-    select
-        batch_date,
-        'warning_rows' as metric,
-        arrayJoin(warnings) as dimension,
-        count() as violations
-    from {{ ref('stg_web_events__evaluated') }}
-    where {{ in_scope('batch_date') }}
-    group by batch_date, dimension
-
-),
-
-per_batch as (
-
-    select
-        batches.batch_date as batch_date,
-        arrayJoin([
-            ('files', toDecimal128(ifNull(files, 0), 4)),
-            ('rows_raw', toDecimal128(ifNull(rows_raw, 0), 4)),
-            ('rows_clean', toDecimal128(ifNull(rows_clean, 0), 4)),
-            ('rows_rejected', toDecimal128(ifNull(rows_rejected, 0), 4)),
-            ('revenue_raw', toDecimal128(ifNull(revenue_raw, 0), 4)),
-            ('revenue_clean', toDecimal128(ifNull(revenue_clean, 0), 4)),
-            ('revenue_rejected', toDecimal128(ifNull(revenue_rejected, 0), 4)),
-            ('purchases', toDecimal128(ifNull(purchases, 0), 4)),
-            ('purchases_clean', toDecimal128(ifNull(purchases_clean, 0), 4))
-        ]) as measured,
-        measured.1 as metric,
-        '' as dimension,
-        measured.2 as numerator,
-        cast(null, 'Nullable(Decimal(38, 4))') as denominator
-    from batches
-    left join files on files.batch_date = batches.batch_date
-    left join landed on landed.batch_date = batches.batch_date
-    left join landed_purchases on landed_purchases.batch_date = batches.batch_date
-    left join evaluated on evaluated.batch_date = batches.batch_date
-
-),
-
-per_dimension as (
-
-    select
-        violated.batch_date as batch_date,
-        metric,
-        dimension,
-        toDecimal128(violations, 4) as numerator,
-        toNullable(toDecimal128(landed.rows_raw, 4)) as denominator
-    from (
-        select * from per_reason
-        union all
-        select * from per_warning
-    ) as violated
-    inner join landed on landed.batch_date = violated.batch_date
+        arrayJoin(arrayConcat(
+            [
+                ('files', '', toFloat64(files), ''),
+                ('file_missing', '', toFloat64(status = 'missing'), ''),
+                ('file_late_hours', '', if(status = 'missing', 0., toFloat64(hours_late)), ''),
+                (
+                    'files_changed',
+                    '',
+                    toFloat64(length(files_changed)),
+                    arrayStringConcat(files_changed, ', ')
+                ),
+                ('columns_reordered', '', toFloat64(is_reordered), ''),
+                ('freshness_hours', '', toFloat64(freshness_hours), ''),
+                ('run_gap_hours', '', toFloat64(run_gap_hours), '')
+            ],
+            arrayMap(file -> ('files_unreadable', file, 1., 'none of it was landed'), files_unreadable)
+            {%- for metric, columns, said in [
+                ('columns_mandatory_missing', 'mandatory_missing', 'absent from '),
+                ('columns_missing', "arrayFilter(pair -> not has(mandatory_missing, pair), columns_missing)", 'absent from '),
+                ('columns_added', 'columns_added', 'in '),
+                ('columns_renamed', 'columns_renamed', 'in '),
+            ] %},
+            arrayMap(
+                name -> (
+                    '{{ metric }}',
+                    name,
+                    toFloat64(length(arrayFilter(pair -> pair.1 = name, {{ columns }}))),
+                    concat('{{ said }}', arrayStringConcat(
+                        arrayMap(
+                            pair -> pair.2, arrayFilter(pair -> pair.1 = name, {{ columns }})
+                        ),
+                        ', '
+                    ))
+                ),
+                arrayDistinct(arrayMap(pair -> pair.1, {{ columns }}))
+            )
+            {%- endfor %}
+        )) as measure
+    from {{ ref('dq_manifest') }}
 
 ),
 
 final as (
 
+    select * from {{ ref('int_web_events__event_metrics') }}
+
+    union all
+
+    select * from {{ ref('int_web_events__session_metrics') }}
+
+    union all
+
     select
-        toLowCardinality('web_events') as stream,
-        toLowCardinality(metric) as metric,
-        toLowCardinality(dimension) as dimension,
-        numerator::Decimal(38, 4) as numerator,
-        denominator,
-        toFloat64(numerator) / toFloat64(ifNull(denominator, 1)) as value,
+        stream,
+        toLowCardinality(measure.1) as metric,
+        toLowCardinality(measure.2) as dimension,
+        toDecimal128(measure.3, 4) as numerator,
+        cast(null, 'Nullable(Decimal(38, 4))') as denominator,
+        measure.3 as value,
+        1. as volume,
+        emptyArrayFloat64() as numerator_by_hour,
+        emptyArrayFloat64() as denominator_by_hour,
+        measure.4 as detail,
         batch_date
-    from (
-        select batch_date, metric, dimension, numerator, denominator from per_batch
-        union all
-        select batch_date, metric, dimension, numerator, denominator from per_dimension
-    )
+    from manifest
 
 )
 

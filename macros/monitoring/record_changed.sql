@@ -1,0 +1,27 @@
+{#
+    Post-hook of a table that is made anew at every run: enter those of its batches into the ledger
+    dq_batches whose fingerprint has changed, so that the stages after it take them up.
+
+    Arguments: relation: the table, with stream, batch_date and fingerprint; stage: its name
+#}
+{% macro record_changed(relation, stage) %}
+    insert into {{ ref('dq_batches') }}
+        (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at)
+    select
+        stream,
+        '{{ stage }}',
+        batch_date,
+        fingerprint,
+        fingerprint,
+        '',
+        0,
+        '{{ invocation_id }}',
+        now64(6, 'UTC')
+    from {{ relation }}
+    where (stream, batch_date, fingerprint) not in (
+        select stream, batch_date, argMax(version, recorded_at)
+        from {{ ref('dq_batches') }}
+        where stage = '{{ stage }}'
+        group by stream, batch_date
+    )
+{% endmacro %}

@@ -1,0 +1,15 @@
+{{
+    config(
+        materialized='published',
+        stream='web_events',
+        stage='published_orders',
+        after='gate',
+        candidate='int_web_events__orders',
+        gate='dq_gate',
+        publish_where='true'
+    )
+}}
+
+-- depends_on: {{ ref('dq_gate') }}, {{ ref('dq_batches') }}
+
+select * from {{ ref('int_web_events__orders') }}

@@ -1,0 +1,251 @@
+{{
+    config(
+        materialized='table',
+        order_by=['stream', 'batch_date'],
+        query_settings={'join_use_nulls': 0},
+        post_hook="{{ record_changed(this, 'manifest') }}"
+    )
+}}
+
+-- depends_on: {{ ref('dq_batches') }}, {{ ref('raw_web_events') }}
+
+with
+
+entries as (
+
+    select * from {{ ref('dq_files') }}
+    where status != 'removed'
+
+),
+
+streams as (
+
+    select
+        stream,
+        minIf(landed_at, status = 'landed') as first_landed_at,
+        argMaxIf(run_id, landed_at, status = 'landed') as newest_landing_run
+    from entries
+    group by stream
+
+),
+
+files as (
+
+    select
+        stream,
+        file_name,
+        argMax(batch_date, landed_at) as batch_date,
+        argMax(status, landed_at) as newest_status,
+        arraySort(groupArrayIf((landed_at, run_id, file_size, file_mtime), status = 'landed'))
+            as landings,
+        argMaxIf(columns, landed_at, status = 'landed') as columns,
+        argMaxIf(columns_missing, landed_at, status = 'landed') as columns_missing,
+        argMaxIf(mandatory_missing, landed_at, status = 'landed') as mandatory_missing,
+        argMaxIf(columns_renamed, landed_at, status = 'landed') as columns_renamed,
+        argMaxIf(columns_unknown, landed_at, status = 'landed') as columns_unknown
+    from entries
+    group by stream, file_name
+
+),
+
+received as (
+
+    select
+        files.stream as stream,
+        batch_date,
+        countIf(notEmpty(landings)) as files,
+        groupArrayIf(file_name, newest_status = 'unreadable') as files_unreadable,
+        minIf(landings[1].1, notEmpty(landings)) as first_landed_at,
+        maxIf(landings[-1].1, notEmpty(landings)) as last_landed_at,
+        argMinIf(landings[1].2, landings[1].1, notEmpty(landings)) as first_run,
+        arraySort(groupArrayIf(
+            file_name,
+            landings[-1].2 = newest_landing_run and if(
+                length(landings) > 1,
+                (landings[-1].3, landings[-1].4) != (landings[-2].3, landings[-2].4),
+                landings[1].2 != ''
+            )
+        )) as files_of_newest_run,
+        arrayDistinct(arrayFlatten(groupArray(
+            arrayMap(name -> (name, file_name), columns_missing)
+        ))) as columns_missing,
+        arrayDistinct(arrayFlatten(groupArray(
+            arrayMap(name -> (name, file_name), mandatory_missing)
+        ))) as mandatory_missing,
+        arrayDistinct(arrayFlatten(groupArray(
+            arrayMap(name -> (name, file_name), columns_unknown)
+        ))) as columns_added,
+        arrayDistinct(arrayFlatten(groupArray(arrayMap(
+            (alias, name) -> (concat(alias, ' for ', name), file_name),
+            mapKeys(columns_renamed), mapValues(columns_renamed)
+        )))) as columns_renamed,
+        argMaxIf(columns, file_name, notEmpty(columns)) as columns
+    from files
+    inner join streams on streams.stream = files.stream
+    group by stream, batch_date
+
+),
+
+-- What is news of a batch's columns is seen against the batch before.
+compared as (
+
+    select
+        *,
+        row_number() over in_order as number,
+        lagInFrame(columns_renamed) over in_order as renamed_before,
+        lagInFrame(columns) over in_order as columns_before
+    from received
+    where files > 0 or notEmpty(files_unreadable)
+    window in_order as (
+        partition by stream order by batch_date
+        rows between unbounded preceding and unbounded following
+    )
+
+),
+
+calendar as (
+
+    select
+        calendar.stream as stream,
+        cadence,
+        toDateTime({{ as_of() }}, 'UTC') as as_of,
+        arrival_hour,
+        grace_hours,
+        streams.first_landed_at as live_since,
+        streams.newest_landing_run as newest_run,
+        coalesce(starts_on, min(received.batch_date)) as first_date,
+        max(received.batch_date) as newest_date,
+        -- The newest batch whose time, with grace, has passed.
+        toDate(as_of - toIntervalSecond(toUInt32((24 + arrival_hour + grace_hours) * 3600)))
+            as newest_due,
+        least(greatest(newest_date, newest_due), coalesce(ends_on, toDate('2149-06-06')))
+            as last_date
+    from {{ ref('dq_calendar') }} as calendar
+    inner join streams on streams.stream = calendar.stream
+    inner join received on received.stream = calendar.stream
+    where received.files > 0
+    group by
+        calendar.stream, cadence, arrival_hour, grace_hours, starts_on, ends_on, live_since,
+        newest_run
+
+),
+
+expected as (
+
+    select
+        stream,
+        arrayJoin(arrayMap(
+            day -> first_date + day,
+            range(toUInt32(greatest(dateDiff('day', first_date, last_date) + 1, 0)))
+        )) as batch_date,
+        live_since,
+        newest_date,
+        as_of,
+        toDateTime(batch_date + 1, 'UTC') + toIntervalSecond(toUInt32(arrival_hour * 3600))
+            as due_at,
+        due_at + toIntervalSecond(toUInt32(grace_hours * 3600)) as late_after
+    from calendar
+    where
+        (cadence = 'weekdays' and toDayOfWeek(batch_date) <= 5)
+        or (cadence = 'weekly' and dateDiff('day', first_date, batch_date) % 7 = 0)
+        or cadence = 'daily'
+
+),
+
+-- Before the first landing nobody could wait for a file: history that is loaded in one go is not
+-- late. A gap between batches that are there is missing whatever the clock says.
+dated as (
+
+    select
+        if(expected.stream = '', compared.stream, expected.stream) as stream,
+        if(expected.stream = '', compared.batch_date, expected.batch_date) as batch_date,
+        expected.stream != '' as is_expected,
+        compared.stream != '' and compared.files > 0 as is_received,
+        expected.due_at > expected.live_since as is_awaited,
+        compared.batch_date = newest.newest_date and is_received as is_newest,
+        newest.as_of as as_of,
+        newest.newest_run as newest_run,
+        expected.due_at as due_at,
+        expected.late_after as late_after,
+        compared.* except (stream, batch_date)
+    from expected
+    full outer join compared
+        on compared.stream = expected.stream and compared.batch_date = expected.batch_date
+    left join calendar as newest
+        on newest.stream = if(expected.stream = '', compared.stream, expected.stream)
+    where
+        compared.stream != ''
+        or expected.batch_date < expected.newest_date
+        or expected.due_at > expected.live_since
+
+),
+
+previous_run as (
+
+    select max(started_at) as started_at from {{ ref('dq_runs') }}
+    where run_id != '{{ invocation_id }}'
+
+),
+
+final as (
+
+    select
+        toLowCardinality(dated.stream) as stream,
+        toLowCardinality(multiIf(
+            not is_received, 'missing',
+            notEmpty(files_changed), 'changed',
+            hours_late > 0, 'late',
+            'received'
+        )) as status,
+        files,
+        if(first_run = newest_run, [], files_of_newest_run) as files_changed,
+        files_unreadable,
+        columns_missing,
+        mandatory_missing,
+        columns_added,
+        if(number > 1, arrayFilter(
+            renamed -> not has(arrayMap(earlier -> earlier.1, renamed_before), renamed.1),
+            columns_renamed
+        ), []) as columns_renamed,
+        number > 1 and columns != columns_before
+        and arraySort(columns) = arraySort(columns_before) as is_reordered,
+        is_expected,
+        if(
+            is_awaited and is_expected,
+            toUInt32(greatest(
+                dateDiff('hour', late_after, if(is_received, toDateTime(first_landed_at, 'UTC'), as_of)), 0
+            )),
+            0
+        ) as hours_late,
+        if(
+            is_newest,
+            toUInt32(greatest(dateDiff(
+                'hour',
+                greatest(toDateTime(batch_date + 1, 'UTC'), toDateTime(first_landed_at, 'UTC')),
+                as_of
+            ), 0)),
+            0
+        ) as freshness_hours,
+        if(
+            is_newest and previous_run.started_at > toDateTime64(0, 6, 'UTC'),
+            toUInt32(greatest(dateDiff('hour', toDateTime(previous_run.started_at, 'UTC'), as_of), 0)),
+            0
+        ) as run_gap_hours,
+        if(is_expected, due_at, null) as due_at,
+        first_landed_at,
+        last_landed_at,
+        batch_date
+    from dated
+    cross join previous_run
+
+)
+
+select
+    *,
+    -- Hours that nobody minds do not make a batch be judged again at every run.
+    toString(cityHash64(
+        status, files, files_changed, files_unreadable, columns_missing, mandatory_missing,
+        columns_added, columns_renamed, is_reordered, hours_late,
+        greatest(freshness_hours, 24), greatest(run_gap_hours, 24)
+    )) as fingerprint
+from final
