@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -49,12 +51,12 @@ def fail(error: Exception) -> NoReturn:
 def main() -> None:
     """A data-quality gate for event streams on ClickHouse.
 
-    Raw rows are landed, evaluated and split into clean rows and rejects; a batch is published only
-    when the gate lets it through.
+    Raw rows are landed, evaluated and split into clean rows and rejects; monitors judge each batch,
+    and it is published only when the gate lets it through.
 
     \b
     Exit codes: 0  the gate is open
-                1  data failed it: a batch is held, a file cannot be read, a test failed
+                1  data failed it: a CRITICAL alert (a batch is held, a file is missing, ...)
                 2  it could not be evaluated: configuration, engine or dbt error
     """
 
@@ -71,6 +73,20 @@ _profiles_dir = click.option(
 )
 
 
+_target = click.option("--target", help="Target of the profile: embedded, server or cluster")
+_out = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the report  [default: data/monitoring of the project]",
+)
+_notify = click.option(
+    "--notify",
+    "notifies",
+    is_flag=True,
+    help="Tell people what has changed: see SLUICEGATE_NOTIFY in docs/operations.md",
+)
+
+
 @main.command()
 @click.option(
     "--landing",
@@ -79,16 +95,18 @@ _profiles_dir = click.option(
     metavar="DIR | STREAM=GLOB",
     help="Where the files are: a folder, a glob, s3:// or http(s)://  [default: data/landing]",
 )
-@click.option("--target", help="Target of the profile: embedded, server or cluster")
+@_target
 @click.option("--select", help="Build only what this dbt selection says")
 @click.option("--full-refresh", is_flag=True, help="Land and judge everything again")
 @click.option("--unit-tests", is_flag=True, help="Also run dbt's unit tests of the rules")
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Folder for the report  [default: data/monitoring of the project]",
+    "--as-of",
+    metavar="TIME",
+    help="Time in UTC against which lateness is measured  [default: now]",
 )
+@_out
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON")
+@_notify
 @click.option(
     "--fail-on",
     type=click.Choice(["critical", "warn"]),
@@ -104,83 +122,196 @@ def run(
     select: str | None,
     full_refresh: bool,
     unit_tests: bool,
+    as_of: str | None,
     out: Path | None,
     as_json: bool,
+    notifies: bool,
     fail_on: str,
     project_dir: Path | None,
     profiles_dir: Path | None,
 ) -> None:
-    """Land new files, evaluate them, publish what the gate lets through, and report.
+    """Land new files, evaluate and judge them, publish what the gate lets through, and report.
 
     Files that were landed before are skipped; a changed one replaces its batch. The report goes to
-    monitoring_report.json and monitoring_alerts.txt in the --out folder.
+    index.html, monitoring_report.json, monitoring_alerts.txt, monitoring_junit.xml and
+    monitoring_metrics.prom in the --out folder.
     """
     try:
-        project = (project_dir or find_project()).absolute()
-        report_folder = (out or project / "data" / "monitoring").absolute()
-        profiles = (profiles_dir or project / "profiles").absolute()
-        report = _run(project, profiles, landing, target, select, full_refresh, unit_tests)
-        _write(report, report_folder)
+        place = Place.find(project_dir, profiles_dir, out)
+        if notifies:
+            _check_notifiers()
+        from sluicegate.pipeline import landing_locations
+
+        report = _build_and_report(
+            place,
+            target,
+            landing=landing_locations(landing),
+            select=select,
+            full_refresh=full_refresh,
+            unit_tests=unit_tests,
+            as_of=as_of,
+        )
     except Exception as error:
         fail(error)
+    if notifies:
+        _tell(report, place.out)
     if as_json:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         _print(report)
-    if report["status"] == "ERROR":
-        errors = [alert["message"] for alert in report["alerts"] if alert["check"] == "run"]
-        more = f" (and {len(errors) - 1} more: see the report)" if len(errors) > 1 else ""
-        click.echo(f"sluicegate: {errors[0]}{more}", err=True)
-        sys.exit(EXIT_NOT_EVALUATED)
-    failing = ("FAIL", "WARN") if fail_on == "warn" else ("FAIL",)
-    sys.exit(EXIT_DATA_FAILED if report["status"] in failing else EXIT_OPEN)
+    _exit(report, fail_on)
 
 
-def _run(
-    project: Path,
-    profiles: Path,
-    landing: tuple[str, ...],
+@main.command()
+@click.option("--stream", required=True, help="The stream")
+@click.option("--batch", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The batch")
+@click.option("--by", required=True, help="Who says so")
+@click.option("--reason", required=True, help="Why the batch is right as it is")
+@click.option("--check", help="The one check that it is about  [default: all that raised an alert]")
+@_target
+@_out
+@_notify
+@_project_dir
+@_profiles_dir
+def ack(
+    stream: str,
+    batch: datetime.datetime,
+    by: str,
+    reason: str,
+    check: str | None,
     target: str | None,
-    select: str | None,
-    full_refresh: bool,
-    unit_tests: bool,
-) -> dict[str, Any]:
+    out: Path | None,
+    notifies: bool,
+    project_dir: Path | None,
+    profiles_dir: Path | None,
+) -> None:
+    """Acknowledge what checks found in a batch; a held batch is released and published.
+
+    Who and why is kept in dq_acknowledgements. The word holds for the files that are there now:
+    when they are delivered again and fail again, the batch is held again. The exit code is 0 when
+    the word was taken, 2 when it was refused.
+    """
+    try:
+        place = Place.find(project_dir, profiles_dir, out)
+        if notifies:
+            _check_notifiers()
+        _quiet_libraries()
+        from sluicegate.acknowledge import Acknowledgement, acknowledge
+        from sluicegate.engine import connect, load_profile
+
+        word = Acknowledgement(stream, batch.date(), by, reason, check)
+        os.chdir(place.project)
+        with connect(load_profile(place.profiles, target)) as client:
+            checks = acknowledge(client, word)
+        report = _build_and_report(place, target, select="dq_gate+", lands=False)
+        errors = [alert["message"] for alert in report["alerts"] if alert["check"] == "run"]
+        if errors:
+            raise SluicegateError(f"{errors[0]} The acknowledgement is kept; run sluicegate run.")
+    except Exception as error:
+        fail(error)
+    if notifies:
+        _tell(report, place.out)
+    click.echo(f"{stream} {word.batch_date}: acknowledged {', '.join(checks)}")
+    for found in report["streams"]:
+        for line in found["batches"]:
+            if found["stream"] == stream and line["batch_date"] == str(word.batch_date):
+                said = {"hold": "still held", "released": "released and published"}
+                click.echo(f"the batch is {said.get(line['decision'], 'published')}")
+                for reason_held in line["hold_reasons"]:
+                    click.echo(f"  {reason_held}")
+
+
+@main.command()
+@_out
+@_project_dir
+def notify(out: Path | None, project_dir: Path | None) -> None:
+    """Send what the last run changed to those whom it has not reached.
+
+    Who gets what is in environment variables (SLUICEGATE_NOTIFY, ...): see docs/operations.md. The
+    exit code is 0 when all were reached, 2 when one was not.
+    """
+    try:
+        place = Place.find(project_dir, None, out)
+        from sluicegate.notify import failure_lines, send_report
+
+        deliveries = send_report(place.out, os.environ)
+    except Exception as error:
+        fail(error)
+    lines = failure_lines(deliveries)
+    for line in lines:
+        click.echo(f"sluicegate: {line}", err=True)
+    click.echo(f"{sum(delivery.ok for delivery in deliveries)} of {len(deliveries)} messages sent")
+    sys.exit(EXIT_NOT_EVALUATED if lines else EXIT_OPEN)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are: the project, its profiles, and where the report goes; absolute paths."""
+
+    project: Path
+    profiles: Path
+    out: Path
+
+    @classmethod
+    def find(cls, project: Path | None, profiles: Path | None, out: Path | None) -> Place:
+        """The place that the options name, with defaults for what they leave out."""
+        project = (project or find_project()).absolute()
+        return cls(
+            project=project,
+            profiles=(profiles or project / "profiles").absolute(),
+            out=(out or project / "data" / "monitoring").absolute(),
+        )
+
+
+def _quiet_libraries() -> None:
     for noisy in ("urllib3", "urllib3.connectionpool", "clickhouse_connect", "clickhouse_driver"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
+
+
+def _build_and_report(place: Place, target: str | None, **wanted: Any) -> dict[str, Any]:
+    """Build what is wanted (fields of RunOptions), and write the report of it."""
+    started = time.monotonic()
+    _quiet_libraries()
     # dbt takes a second to import: --help and --version do without it.
     from sluicegate import pipeline, report
     from sluicegate.engine import connect, load_profile
     from sluicegate.summary import RunProgress
 
-    locations = pipeline.landing_locations(landing)
-    os.chdir(project)
-    profile = load_profile(profiles, target)
+    os.chdir(place.project)
+    profile = load_profile(place.profiles, target)
     options = pipeline.RunOptions(
-        project_dir=project,
-        profile=profile,
-        profiles_dir=profiles,
-        landing=locations,
-        select=select,
-        full_refresh=full_refresh,
-        unit_tests=unit_tests,
+        project_dir=place.project, profile=profile, profiles_dir=place.profiles, **wanted
     )
     with RunProgress(Console(stderr=True)) as progress:
         built = pipeline.build(options, progress.on_event)
+    seconds = time.monotonic() - started
     try:
         with connect(profile) as client:
-            streams = report.read_streams(client)
-            alerts = report.read_alerts(client, streams, built.tests)
+            document = report.read_report(
+                client, place.project, built, profile.target_name, seconds
+            )
     except Exception:
         if not built.errors:
             raise
-        streams, alerts = [], []
-    return report.make_report(built.run_id, profile.target_name, streams, alerts, built.errors)
+        document = report.make_report(built.run_id, profile.target_name, seconds, built.errors)
+    report.write_report(document, place.out)
+    return document
 
 
-def _write(document: dict[str, Any], folder: Path) -> None:
-    from sluicegate.report import write_report
+def _check_notifiers() -> None:
+    """Refuse a configuration that cannot be meant, before anything is done."""
+    from sluicegate.notify import targets
 
-    write_report(document, folder)
+    targets(os.environ)
+
+
+def _tell(report: dict[str, Any], folder: Path) -> None:
+    """Notify; what could not be delivered is said on standard error and changes nothing else."""
+    from sluicegate.notify import failure_lines
+    from sluicegate.notify import notify as send
+
+    for line in failure_lines(send(report, os.environ, folder)):
+        click.echo(f"sluicegate: {line}", err=True)
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -188,6 +319,16 @@ def _print(document: dict[str, Any]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     print_summary(document, console)
+
+
+def _exit(report: dict[str, Any], fail_on: str) -> NoReturn:
+    if report["status"] == "ERROR":
+        errors = [alert["message"] for alert in report["alerts"] if alert["check"] == "run"]
+        more = f" (and {len(errors) - 1} more: see the report)" if len(errors) > 1 else ""
+        click.echo(f"sluicegate: {errors[0]}{more}", err=True)
+        sys.exit(EXIT_NOT_EVALUATED)
+    failing = ("FAIL", "WARN") if fail_on == "warn" else ("FAIL",)
+    sys.exit(EXIT_DATA_FAILED if report["status"] in failing else EXIT_OPEN)
 
 
 @main.command()

@@ -32,6 +32,8 @@ class RunOptions:
         select: dbt selection; None builds everything.
         full_refresh: land and judge everything again.
         unit_tests: also run dbt's unit tests of the rules.
+        as_of: time in UTC against which lateness is measured, ISO 8601; None takes the clock.
+        lands: whether files are landed, so that their folder must be there.
     """
 
     project_dir: Path
@@ -41,6 +43,8 @@ class RunOptions:
     select: str | None = None
     full_refresh: bool = False
     unit_tests: bool = False
+    as_of: str | None = None
+    lands: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) ->
     Raises:
         SluicegateError: dbt could not even begin (project, landing folder, data folder in use).
     """
-    if options.profile.credentials.driver == "chdb":
+    if options.lands and options.profile.credentials.driver == "chdb":
         check_landing(options.landing or _project_landing(options.project_dir))
     arguments = [
         "build",
@@ -156,8 +160,13 @@ def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) ->
         "--target",
         options.profile.target_name,
     ]
+    variables: dict[str, Any] = {}
     if options.landing:
-        arguments += ["--vars", json.dumps({"landing": options.landing})]
+        variables["landing"] = options.landing
+    if options.as_of:
+        variables["as_of"] = options.as_of
+    if variables:
+        arguments += ["--vars", json.dumps(variables)]
     if options.select:
         arguments += ["--select", *options.select.split()]
     if options.full_refresh:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 _STYLES = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "ERROR": "bold red"}
+_SEVERITY_STYLES = {"CRITICAL": "bold red", "WARN": "yellow", "INFO": "dim"}
 
 
 class RunProgress:
@@ -75,6 +76,11 @@ def _counts(counts: dict[str, int]) -> str:
     )
 
 
+def _decision(decision: str | None) -> Text:
+    styles = {"publish": "green", "released": "yellow"}
+    return Text(decision or "missing", style=styles.get(decision or "", "red"))
+
+
 def print_summary(report: dict[str, Any], console: Console, newest: int = 31) -> None:
     """Print the batches (at most the newest so many a stream), the alerts and the status."""
     for stream in report["streams"]:
@@ -95,17 +101,20 @@ def print_summary(report: dict[str, Any], console: Console, newest: int = 31) ->
                 Text(_counts(batch["reject_reasons"])),
                 _thousands(batch["revenue_clean"]),
                 _thousands(batch["revenue_rejected"]),
-                Text(batch["decision"], style="green" if batch["decision"] == "publish" else "red"),
+                _decision(batch["decision"]),
             )
         console.print(table)
         if len(stream["batches"]) > newest:
             console.print(f"({len(stream['batches']) - newest} older batches not shown)")
     for alert in report["alerts"]:
         where = " ".join(part for part in (alert["stream"], alert["batch_date"]) if part)
-        line = Text(f"{alert['severity']} ", style="red")
+        line = Text(f"{alert['severity']} ", style=_SEVERITY_STYLES[alert["severity"]])
         line.append(f"{where} " if where else "", style="bold")
         line.append(alert["message"], style="default")
         console.print(line, soft_wrap=True)
+        if alert["remediation"] and alert["severity"] != "INFO":
+            told = f"    {alert['remediation']} ({alert['owner']}; {alert['runbook']})"
+            console.print(Text(told, style="dim"), soft_wrap=True)
     console.print(Text(report["status"], style=_STYLES[report["status"]]), end=" ")
     console.print(
         {
