@@ -22,13 +22,14 @@
     {% do drop_leftovers(target_relation) %}
 
     {% set scope = pending_batches(everything=is_new or should_full_refresh()) %}
+    {% set empty_sql = _without_batches() %}
     {% set rebuilt_relation = helper_relation(target_relation, 'rebuilt') %}
     {% set is_rebuilt = false %}
     {% if is_new %}
-        {% do create_missing_table(target_relation, sql) %}
+        {% do create_missing_table(target_relation, empty_sql) %}
     {% else %}
         {% set difference = structure_difference(
-            adapter.get_column_schema_from_query(sql), adapter.get_columns_in_relation(target_relation)
+            adapter.get_column_schema_from_query(empty_sql), adapter.get_columns_in_relation(target_relation)
         ) %}
         {% if difference and not should_full_refresh() %}
             {{ exceptions.raise_compiler_error(
@@ -37,7 +38,7 @@
             ) }}
         {% elif difference %}
             {% set is_rebuilt = true %}
-            {% do run_query(create_table_or_empty(False, rebuilt_relation, sql ~ '\nlimit 0', False)) %}
+            {% do run_query(create_table_or_empty(False, rebuilt_relation, empty_sql ~ '\nlimit 0', False)) %}
         {% endif %}
     {% endif %}
     {% call statement('main') %}select 1{% endcall %}
@@ -58,6 +59,14 @@
     {% do persist_docs(target_relation, model) %}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{# The model's SQL for no batch at all: what it costs to ask for its columns must not grow with data. #}
+{% macro _without_batches() %}
+    {% do model.update({'batch_scope': []}) %}
+    {% set empty_sql = render(model.raw_code) %}
+    {% do model.pop('batch_scope') %}
+    {{ return(empty_sql) }}
+{% endmacro %}
 
 {# Say so when batches that stay as they are were judged by other rules than there are now. #}
 {% macro _tell_of_other_rules() %}

@@ -11,7 +11,7 @@
                cadence:   daily puts batches of value 0 on the days between batches; else none
                batch_column, batches, min_history, on_insufficient_history, same_weekday,
                allow_empty: see within_baseline
-    Example:   judged_series('within_baseline', model, 'sum(revenue)', kind='zscore', max_deviation=3)
+    Example:   judged_series('within_baseline', model, 'sum(revenue)', max_deviation=0.4)
 #}
 {% macro judged_series(
     test_name,
@@ -41,8 +41,8 @@
         ) }}
     {%- elif guard is not number or guard is boolean or not 0 <= guard < 1000000 -%}
         {{ exceptions.raise_compiler_error(
-            subject ~ "guard " ~ guard ~ ": write a number, for example guard: 0.1 for z-scores that "
-            ~ "matter from ten percent on, or guard: 0 for none."
+            subject ~ "guard " ~ guard ~ ": write a number, for example guard: 0.1 for z-scores "
+            ~ "that matter from ten percent on, or guard: 0 for none."
         ) }}
     {%- elif batches is not integer or not batches >= 1 -%}
         {{ exceptions.raise_compiler_error(
@@ -66,7 +66,8 @@
         ) }}
     {%- elif allow_empty is not boolean -%}
         {{ exceptions.raise_compiler_error(
-            subject ~ "allow_empty " ~ allow_empty ~ ": write allow_empty: true or allow_empty: false."
+            subject ~ "allow_empty " ~ allow_empty
+            ~ ": write allow_empty: true or allow_empty: false."
         ) }}
     {%- endif -%}
 
@@ -74,6 +75,9 @@
     {%- set batch_text = batch_column | replace('\\', '\\\\') | replace("'", "\\'") -%}
     {%- set batch = 'toDate(' ~ batch_column ~ ')' if cadence == 'daily' else batch_column -%}
     {%- set is_score = kind in ['zscore', 'robust_zscore'] -%}
+    {%- set distances = {
+        'both': 'abs(difference)', 'above': 'difference', 'below': '-difference'
+    } -%}
     {%- set median = "arrayReduce('quantileExactInclusive(0.5)', " -%}
     {%- set weekday_batches = [var('weekday_baseline_min'), min_history] | max %}
 
@@ -208,11 +212,12 @@ judged as (
     select
         *,
         observed - expected as difference,
-        {{ allowed_deviation("'" ~ kind ~ "'", max_deviation, guard, 'expected', 'spread') }} as allowed,
+        {{ allowed_deviation("'" ~ kind ~ "'", max_deviation, guard, 'expected', 'spread') }}
+            as allowed,
         difference / {{ 'spread' if is_score else 'abs(expected)' }} as score,
         -- Sums of binary fractions differ in their last digits.
         not (
-            {{ {'both': 'abs(difference)', 'above': 'difference', 'below': '-difference'}[direction] }}
+            {{ distances[direction] }}
             <= allowed + 1e-9 * greatest(abs(expected), abs(observed))
         ) as is_beyond
     from spreads
@@ -240,15 +245,16 @@ validation_errors as (
             multiIf(
                 not isFinite(observed), 'no value',
                 lacks_history, concat(
-                    'insufficient_history: earlier batches with a value=', toString(baseline_batches),
-                    ' (min {{ min_history }})'
+                    'insufficient_history: earlier batches with a value=',
+                    toString(baseline_batches), ' (min {{ min_history }})'
                 ),
                 concat(
                     '{{ kind }}=', toString(round(score, 6)),
                     ' (max {{ max_deviation }}{{ ", guard " ~ guard if guard }})'
                 )
             ),
-            ': {{ measure_text }}=', if(isNaN(observed), 'NULL or NaN', toString(round(observed, 6))),
+            ': {{ measure_text }}=',
+            if(isNaN(observed), 'NULL or NaN', toString(round(observed, 6))),
             if(
                 lacks_history or not isFinite(observed),
                 '',

@@ -7,6 +7,9 @@
     published partitions that the candidate no longer has are dropped; when it is hold, what was
     published before stays untouched. Works for any candidate and target of equal structure.
 
+    A candidate that also reads the batch after (its lookahead_batches) is not published anew while that
+    one is held: what a held batch says of the day before stays out of sight as well.
+
     Config: stream, stage, after: as in the materialization `batches`; candidate: the model to publish
             from; gate: the model with stream, batch_date and decision; publish_where: SQL condition
             on the candidate's partition columns, which of them are published
@@ -38,6 +41,7 @@
     {% endif %}
 
     {% set batches = pending_batches(everything=is_new or should_full_refresh()) %}
+    {% set batches = _not_before_a_held_one(batches) %}
     {% set decisions = _decisions(batches) %}
     {% set approved = batches | selectattr('batch_date', 'in', decisions.approved) | list %}
     {% if difference %}
@@ -82,6 +86,26 @@
         {% for row in run_query(query).rows %}{% do approved.append(row.batch_date) %}{% endfor %}
     {% endif %}
     {{ return({'approved': approved}) }}
+{% endmacro %}
+
+{# Those of the batches that may be published now; the others stay pending. #}
+{% macro _not_before_a_held_one(batches) %}
+    {% if not batches or not _node(model.config.candidate).config.get('lookahead_batches') %}
+        {{ return(batches) }}
+    {% endif %}
+    {% set query %}
+        select toString(batch_date) as batch_date
+        from {{ ref('dq_batches') }}
+        where
+            stream = '{{ model.config.stream }}'
+            and stage = '{{ model.config.stage }}'
+            and batch_date in (
+                select batch_date - 1 from {{ ref(model.config.gate) }}
+                where stream = '{{ model.config.stream }}' and decision = 'hold'
+            )
+    {% endset %}
+    {% set waiting = run_query(query).rows | map(attribute='batch_date') | list %}
+    {{ return(batches | rejectattr('batch_date', 'in', waiting) | list) }}
 {% endmacro %}
 
 {% macro _publish(relation, candidate, batches) %}

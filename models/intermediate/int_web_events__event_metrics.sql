@@ -43,7 +43,8 @@
     ('items_mismatch_rate', 'purchases_with_items_mismatch', 'purchases', 'purchases'),
     ('transaction_collisions', 'purchases_in_collision', none, 'purchases'),
 ] -%}
-{#- Metric, (dimension, numerator) pairs, (dimension, volume) pairs, the measure they are a share of. -#}
+{#- Metric, (dimension, numerator) pairs, (dimension, volume) pairs, the measure they are a share
+    of. -#}
 {%- set breakdowns = [
     ('reject_rows', 'rows_by_reason', 'rows_by_reason', 'rows_raw'),
     ('warning_rows', 'rows_by_warning', 'rows_by_warning', 'rows_raw'),
@@ -98,7 +99,7 @@ per_hour as (
 
     select
         batch_date,
-        ifNull(grouped.hour, 24) as hour_of_day,
+        ifNull(hour, 24) as hour_of_day,
         sum(row_count) as rows_raw,
         sumIf(row_count, not is_rejected) as rows_clean,
         sumIf(row_count, is_rejected) as rows_rejected,
@@ -247,7 +248,10 @@ totalled as (
 
     select
         *,
-        {%- for total in ['rows_raw', 'rows_clean', 'rows_rejected', 'revenue_clean', 'revenue_rejected', 'purchases'] %}
+        {%- for total in [
+            'rows_raw', 'rows_clean', 'rows_rejected', 'revenue_clean', 'revenue_rejected',
+            'purchases',
+        ] %}
         maxIf(numerator, metric = '{{ total }}') over (partition by batch_date) as {{ total }},
         {%- endfor %}
         multiIf(
@@ -255,7 +259,9 @@ totalled as (
             metric = '{{ metric }}', toNullable({{ total }}),
             {%- endfor %}
             metric in (
-                {%- for measure in measures if measure[2] %}'{{ measure[0] }}'{{ ', ' if not loop.last }}{% endfor -%}
+                {%- for measure in measures if measure[2] %}
+                '{{ measure[0] }}'{{ ',' if not loop.last }}
+                {%- endfor %}
             ), toNullable(shares_of),
             null
         ) as denominator

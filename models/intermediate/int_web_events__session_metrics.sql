@@ -122,7 +122,12 @@ measured as (
                     ('sessions', 'all_sessions', none, 'all_sessions'),
                     ('clients', 'all_clients', none, 'all_clients'),
                     ('conversion_rate', 'all_buying_sessions', 'all_sessions', 'all_sessions'),
-                    ('direct_share', "by_channel.2[indexOf(by_channel.1, 'direct')]", 'all_sessions', 'all_sessions'),
+                    (
+                        'direct_share',
+                        "by_channel.2[indexOf(by_channel.1, 'direct')]",
+                        'all_sessions',
+                        'all_sessions'
+                    ),
                     ('orders', 'all_orders', none, 'all_orders'),
                     ('orphan_orders', 'all_orphan_orders', none, 'all_orders'),
                     ('assisted_share', 'all_assisted_orders', 'all_orders', 'all_orders'),

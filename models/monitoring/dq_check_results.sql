@@ -50,7 +50,16 @@ history as (
 
 ),
 
--- Each metric over time, newest first. A reason, channel or file that did not occur in a batch was 0.
+measured as (
+
+    select groupUniqArray(batch_date) as measured_dates
+    from {{ ref('dq_batches') }}
+    where stream = '{{ stream }}' and stage = 'metrics'
+
+),
+
+-- Each metric over time, newest first. A reason, channel or file that did not occur in a batch
+-- was 0.
 series as (
 
     select
@@ -69,16 +78,13 @@ series as (
             )
         )) as points
     from history
-    cross join (
-        select groupUniqArray(batch_date) as measured_dates
-        from {{ ref('dq_batches') }}
-        where stream = '{{ stream }}' and stage = 'metrics'
-    ) as measured
+    cross join measured
 
 ),
 
--- Batches that were held, or that raised an alert on the same metric, are no part of a baseline, so
--- that a lasting fault does not become normal; a person's word that they are right brings them back.
+-- Batches that were held, or that raised an alert on the same metric, are no part of a baseline,
+-- so that a lasting fault does not become normal; a person's word that they are right brings them
+-- back.
 earlier_alerts as (
 
     {{ earlier_batches(
@@ -122,7 +128,11 @@ accepted as (
     select
         series.metric as metric,
         series.dimension as dimension,
-        if(points[1].1 = judged_date, points[1], (toDate(0), 0., 0., 0., 0., [], [], '')) as newest,
+        if(
+            tupleElement(points[1], 1) = judged_date,
+            points[1],
+            (toDate(0), 0., 0., 0., 0., [], [], '')
+        ) as newest,
         arrayFilter(
             point -> point.1 < judged_date
             and not has(held_dates, point.1)
@@ -142,7 +152,7 @@ chosen as (
         metric,
         dimension,
         newest,
-        earlier[1].2 as value_before,
+        tupleElement(earlier[1], 2) as value_before,
         arraySlice(earlier, 1, {{ var('baseline_batches') }}) as newest_baseline,
         arraySlice(
             arrayFilter(point -> toDayOfWeek(point.1) = toDayOfWeek(judged_date), earlier),
@@ -235,7 +245,11 @@ observed as (
     from checks
     left join with_facts
         on with_facts.metric = checks.metric
-        and if(checks.dimension = '*', with_facts.dimension != '', with_facts.dimension = checks.dimension)
+        and if(
+            checks.dimension = '*',
+            with_facts.dimension != '',
+            with_facts.dimension = checks.dimension
+        )
         and newest.1 = judged_date
     where
         -- Where nothing was measured nothing is judged; a list of oddities may well be empty.
@@ -286,11 +300,15 @@ judged as (
     select
         *,
         arrayMap(
-            upper -> ifNull(newest.2 > upper or (direction = 'at_least' and newest.2 = upper), false),
+            upper -> ifNull(
+                newest.2 > upper or (direction = 'at_least' and newest.2 = upper), false
+            ),
             uppers
         ) as is_above,
         arrayMap(
-            lower -> ifNull(newest.2 < lower or (direction = 'at_most' and newest.2 = lower), false),
+            lower -> ifNull(
+                newest.2 < lower or (direction = 'at_most' and newest.2 = lower), false
+            ),
             lowers
         ) as is_below,
         greatest(newest.5, ifNull(usual_volume, 0)) as judged_volume,
@@ -386,12 +404,13 @@ final as (
         toLowCardinality(status) as status,
         newest.2 as observed,
         expected,
-        lower,
-        upper,
-        limit_value,
+        -- Of a baseline that is too short there is no telling what it allows.
+        if(status = 'insufficient_history', null, lower) as lower,
+        if(status = 'insufficient_history', null, upper) as upper,
+        if(status = 'insufficient_history', null, limit_value) as limit_value,
         ifNull(baseline_batches, 0)::UInt16 as baseline_batches,
         newest.5 as volume,
-        if(isFinite(ifNull(money_at_stake, nan)), round(money_at_stake, 2), null)
+        if(isFinite(ifNull(money_at_stake, nan)), nullIf(round(money_at_stake, 2), 0), null)
             as money_at_stake,
         ifNull({{ check_message() }}, '') as message,
         owner,

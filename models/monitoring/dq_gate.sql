@@ -31,7 +31,8 @@ failures as (
         check_name,
         dimension,
         message,
-        has({{ acknowledged_checks() }}, ('{{ stream }}', batch_date, check_name)) as is_acknowledged
+        has({{ acknowledged_checks() }}, ('{{ stream }}', batch_date, check_name))
+            as is_acknowledged
     from {{ ref('dq_check_results') }}
     where
         stream = '{{ stream }}' and is_blocking and status = 'fail' and {{ in_scope('batch_date') }}
@@ -55,8 +56,9 @@ per_batch as (
         batch_date,
         count() as failed,
         arraySort(groupArrayIf(check_name, not is_acknowledged)) as holding,
-        arraySort(groupArrayIf((check_name, dimension, message), not is_acknowledged)).3
-            as hold_reasons
+        tupleElement(
+            arraySort(groupArrayIf((check_name, dimension, message), not is_acknowledged)), 3
+        ) as hold_reasons
     from failures
     group by batch_date
 

@@ -8,7 +8,8 @@
 
 -- depends_on: {{ ref('dq_files') }}
 
-{#- What is wrong with a file or a date stays wrong, whatever comes after it, until it is put right. -#}
+{#- What is wrong with a file or a date stays wrong, whatever comes after it, until it is put
+    right. -#}
 {%- set of_the_date = [
     'file_missing', 'files_unreadable', 'columns_mandatory_missing', 'rows_unaccounted',
     'revenue_unaccounted'
@@ -47,7 +48,15 @@ alerts as (
         stream,
         check_name,
         dimension,
-        if(metric in ('{{ of_the_date | join("', '") }}'), batch_date, toDate(0)) as date_concerned,
+        if(
+            metric in (
+                {%- for metric in of_the_date %}
+                '{{ metric }}'{{ ',' if not loop.last }}
+                {%- endfor %}
+            ),
+            batch_date,
+            toDate(0)
+        ) as date_concerned,
         multiIf(severity = 'INFO', 1, status = 'fail' and severity = 'CRITICAL', 3, 2) as gravity,
         money_at_stake,
         message,
@@ -56,7 +65,8 @@ alerts as (
         remediation,
         since,
         batch_date,
-        has({{ acknowledged_checks() }}, (toString(stream), batch_date, check_name)) as is_acknowledged
+        has({{ acknowledged_checks() }}, (toString(stream), batch_date, check_name))
+            as is_acknowledged
     from {{ ref('dq_check_results') }}
     where status in ('warn', 'fail')
 
@@ -93,7 +103,8 @@ passes as (
             date -> date_concerned = toDate(0) and not has(all_alerts.1, date), judged_dates
         )) as pass_dates
     from per_check
-    left join judged on judged.stream = per_check.stream and judged.check_name = per_check.check_name
+    left join judged
+        on judged.stream = per_check.stream and judged.check_name = per_check.check_name
     left join held on held.stream = per_check.stream and held.check_name = per_check.check_name
 
 ),
@@ -130,7 +141,7 @@ current as (
         min(alert.1) as first_batch,
         max(alert.1) as last_batch,
         arraySort(groupArrayIf(alert.1, has(held_dates, alert.1))) as held_batches,
-        argMin(tuple(alert.8), alert.1).1 as since,
+        tupleElement(argMin(tuple(alert.8), alert.1), 1) as since,
         min(alert.9) as is_acknowledged,
         empty(held_batches) and (is_acknowledged or any(last_pass) > last_batch) as is_over
     from runs
@@ -254,30 +265,30 @@ still_there as (
 gone as (
 
     select
-        incident_id,
-        stream,
-        check_name,
-        dimension,
-        owner,
-        channel,
-        message,
-        remediation,
-        runbook,
-        acknowledged_by,
-        batches,
-        money_at_stake,
-        severity,
+        former.incident_id as incident_id,
+        former.stream as stream,
+        former.check_name as check_name,
+        former.dimension as dimension,
+        former.owner as owner,
+        former.channel as channel,
+        former.message as message,
+        former.remediation as remediation,
+        former.runbook as runbook,
+        former.acknowledged_by as acknowledged_by,
+        former.batches as batches,
+        former.money_at_stake as money_at_stake,
+        former.severity as severity,
         'resolved' as status,
         former.status != 'resolved' as is_changed,
-        first_batch,
-        last_batch,
+        former.first_batch as first_batch,
+        former.last_batch as last_batch,
         cast([], 'Array(Date)') as held_batches,
-        since,
-        opened_at,
+        former.since as since,
+        former.opened_at as opened_at,
         if(former.status = 'resolved', former.resolved_at, toNullable(now64(6, 'UTC')))
             as resolved_at
     from former
-    where incident_id not in (select incident_id from current)
+    where former.incident_id not in (select incident_id from current)
 
 ),
 

@@ -38,6 +38,9 @@ files as (
         argMax(status, landed_at) as newest_status,
         arraySort(groupArrayIf((landed_at, run_id, file_size, file_mtime), status = 'landed'))
             as landings,
+        landings[1] as first_landing,
+        landings[-1] as last_landing,
+        landings[-2] as landing_before,
         argMaxIf(columns, landed_at, status = 'landed') as columns,
         argMaxIf(columns_missing, landed_at, status = 'landed') as columns_missing,
         argMaxIf(mandatory_missing, landed_at, status = 'landed') as mandatory_missing,
@@ -55,15 +58,15 @@ received as (
         batch_date,
         countIf(notEmpty(landings)) as files,
         groupArrayIf(file_name, newest_status = 'unreadable') as files_unreadable,
-        minIf(landings[1].1, notEmpty(landings)) as first_landed_at,
-        maxIf(landings[-1].1, notEmpty(landings)) as last_landed_at,
-        argMinIf(landings[1].2, landings[1].1, notEmpty(landings)) as first_run,
+        minIf(first_landing.1, notEmpty(landings)) as first_landed_at,
+        maxIf(last_landing.1, notEmpty(landings)) as last_landed_at,
+        argMinIf(first_landing.2, first_landing.1, notEmpty(landings)) as first_run,
         arraySort(groupArrayIf(
             file_name,
-            landings[-1].2 = newest_landing_run and if(
+            last_landing.2 = newest_landing_run and if(
                 length(landings) > 1,
-                (landings[-1].3, landings[-1].4) != (landings[-2].3, landings[-2].4),
-                landings[1].2 != ''
+                (last_landing.3, last_landing.4) != (landing_before.3, landing_before.4),
+                first_landing.2 != ''
             )
         )) as files_of_newest_run,
         arrayDistinct(arrayFlatten(groupArray(
@@ -213,7 +216,12 @@ final as (
         if(
             is_awaited and is_expected,
             toUInt32(greatest(
-                dateDiff('hour', late_after, if(is_received, toDateTime(first_landed_at, 'UTC'), as_of)), 0
+                dateDiff(
+                    'hour',
+                    late_after,
+                    if(is_received, toDateTime(first_landed_at, 'UTC'), as_of)
+                ),
+                0
             )),
             0
         ) as hours_late,
@@ -228,7 +236,9 @@ final as (
         ) as freshness_hours,
         if(
             is_newest and previous_run.started_at > toDateTime64(0, 6, 'UTC'),
-            toUInt32(greatest(dateDiff('hour', toDateTime(previous_run.started_at, 'UTC'), as_of), 0)),
+            toUInt32(greatest(
+                dateDiff('hour', toDateTime(previous_run.started_at, 'UTC'), as_of), 0
+            )),
             0
         ) as run_gap_hours,
         if(is_expected, due_at, null) as due_at,

@@ -22,10 +22,16 @@ manifest as (
                 ('freshness_hours', '', toFloat64(freshness_hours), ''),
                 ('run_gap_hours', '', toFloat64(run_gap_hours), '')
             ],
-            arrayMap(file -> ('files_unreadable', file, 1., 'none of it was landed'), files_unreadable)
+            arrayMap(
+                file -> ('files_unreadable', file, 1., 'none of it was landed'), files_unreadable
+            )
             {%- for metric, columns, said in [
                 ('columns_mandatory_missing', 'mandatory_missing', 'absent from '),
-                ('columns_missing', "arrayFilter(pair -> not has(mandatory_missing, pair), columns_missing)", 'absent from '),
+                (
+                    'columns_missing',
+                    'arrayFilter(pair -> not has(mandatory_missing, pair), columns_missing)',
+                    'absent from '
+                ),
                 ('columns_added', 'columns_added', 'in '),
                 ('columns_renamed', 'columns_renamed', 'in '),
             ] %},

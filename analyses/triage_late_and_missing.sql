@@ -1,0 +1,29 @@
+{%- set batch = var('batch', none) %}
+
+with
+
+manifest as (
+
+    select * from {{ ref('dq_manifest') }}
+    where
+        stream = 'web_events'
+        {%- if batch %}
+        and batch_date <= toDate('{{ batch }}')
+        {%- endif %}
+
+)
+
+select
+    batch_date,
+    status,
+    due_at,
+    first_landed_at,
+    hours_late,
+    files,
+    files_changed,
+    files_unreadable,
+    last_landed_at,
+    freshness_hours,
+    run_gap_hours
+from manifest
+order by batch_date desc

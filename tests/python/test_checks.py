@@ -1,0 +1,562 @@
+"""Checks, the gate and incidents, on metrics whose every value the test has chosen itself."""
+
+from __future__ import annotations
+
+import datetime
+import random
+import shutil
+import statistics
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import HEADER, Gate
+
+STREAM = "web_events"
+FIRST = datetime.date(2025, 1, 6)  # a Monday
+JUDGED = ("dq_check_results", "dq_gate", "dq_incidents", "dq_alerts")
+
+COLUMNS = (
+    "check_name, stream, tier, severity, is_blocking, metric, dimension, kind, direction, "
+    "warn_limit, fail_limit, guard, min_volume, min_history, money, breakdown, column_name, owner, channel, "
+    "remediation"
+)
+
+
+def day(number: int) -> datetime.date:
+    return FIRST + datetime.timedelta(days=number)
+
+
+@dataclass
+class Check:
+    """A row of the seed; everything but the name has a value that is right."""
+
+    check_name: str
+    metric: str = "rows_raw"
+    kind: str = "threshold"
+    direction: str = "above"
+    warn_limit: str = ""
+    fail_limit: str = ""
+    severity: str = "CRITICAL"
+    is_blocking: str = "false"
+    stream: str = STREAM
+    tier: str = "1"
+    dimension: str = ""
+    guard: str = ""
+    min_volume: str = ""
+    min_history: str = ""
+    money: str = ""
+    breakdown: str = ""
+    column_name: str = ""
+    owner: str = "a_team"
+    channel: str = "a_channel"
+    remediation: str = "Look."
+
+    def values(self) -> str:
+        return ", ".join(f"'{getattr(self, name.strip())}'" for name in COLUMNS.split(","))
+
+
+@dataclass
+class Judge:
+    """A built project in which the test says what was measured and what is checked."""
+
+    gate: Gate
+    results: dict[tuple[str, str, int], dict[str, Any]] = field(default_factory=dict)
+
+    def checks(self, *checks: Check) -> None:
+        self.gate.query("truncate table dq_checks")
+        for check in checks:
+            self.gate.query(f"insert into dq_checks ({COLUMNS}) values ({check.values()})")
+
+    def measure(
+        self,
+        metric: str,
+        values: dict[int, float],
+        *,
+        dimension: str = "",
+        denominator: float | None = None,
+        volume: float = 1000,
+    ) -> None:
+        """Values of a metric by number of the day; the batches that have one are judged again."""
+        listed = ", ".join(
+            f"('{STREAM}', '{metric}', '{dimension}', "
+            f"{value * (denominator or 1)}, {denominator or 'null'}, {value}, {volume}, [], [], "
+            f"'', '{day(number)}')"
+            for number, value in values.items()
+        )
+        self.gate.query(f"insert into int_web_events__event_metrics values {listed}")
+        self.touch(values)
+
+    def touch(self, numbers: Iterable[int]) -> None:
+        listed = ", ".join(
+            f"('{STREAM}', 'metrics', '{day(number)}', '{uuid.uuid4()}', '', '', 0, '', now64(6))"
+            for number in numbers
+        )
+        self.gate.query(f"insert into dq_batches values {listed}")
+
+    def judge(self) -> bool:
+        """Judge what is pending; ``results`` has everything there is afterwards."""
+        passed = self.gate.build("--select", *JUDGED, "--exclude-resource-type", "test")
+        names = ("status", "observed", "expected", "lower", "upper", "message", "money_at_stake")
+        self.results = {
+            (row[0], row[1], (row[2] - FIRST).days): dict(zip(names, row[3:], strict=True))
+            for row in self.gate.query(
+                "select check_name, dimension, batch_date, "
+                f"{', '.join(names)} from dq_check_results"
+            )
+        }
+        return passed
+
+    def statuses(self, check: str, dimension: str = "") -> dict[int, str]:
+        return {
+            number: result["status"]
+            for (name, named, number), result in sorted(self.results.items())
+            if (name, named) == (check, dimension)
+        }
+
+    def incidents(self, columns: str = "check_name, status, is_changed") -> list[tuple[Any, ...]]:
+        return self.gate.query(
+            f"select {columns} from dq_incidents order by first_batch, check_name"
+        )
+
+    def decisions(self) -> dict[int, str]:
+        return {
+            (date - FIRST).days: decision
+            for date, decision in self.gate.query("select batch_date, decision from dq_gate")
+        }
+
+
+@pytest.fixture(scope="module")
+def built_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("judged") / "clickhouse"
+
+
+@pytest.fixture
+def judge(gate: Gate, built_folder: Path) -> Judge:
+    """The project built on one row, with nothing measured and nothing checked."""
+    if not built_folder.exists():
+        gate.write("events_20240101.csv", HEADER + "c,u,,2024-01-01T01:00:00.000Z,page_viewed,,a\n")
+        assert gate.build("--exclude-resource-type", "test")
+        for table in ("int_web_events__event_metrics", "int_web_events__session_metrics"):
+            gate.query(f"truncate table {table}")
+        for table in ("dq_batches", "dq_files", "dq_manifest", "dq_check_results", "dq_gate"):
+            gate.query(f"truncate table {table}")
+        gate.query("truncate table dq_incidents")
+        shutil.copytree(gate.data, built_folder, symlinks=True)
+    else:
+        shutil.rmtree(gate.data, ignore_errors=True)
+        shutil.copytree(built_folder, gate.data, symlinks=True)
+    return Judge(gate)
+
+
+# --- what a baseline is ---------------------------------------------------------------------------
+
+
+def reference(values: dict[int, float], check: Check) -> dict[int, str]:
+    """What each day should come to, in plain Python: no line of it is the project's SQL.
+
+    For checks of a number of rows on the whole batch, with warn_limit or fail_limit or both.
+    """
+    limits = {
+        "fail": float(check.fail_limit) if check.fail_limit else None,
+        "warn": float(check.warn_limit) if check.warn_limit else None,
+    }
+    guard = float(check.guard or 0)
+    needed = int(check.min_history or 3)
+    judged: dict[int, str] = {}
+    for number in sorted(values):
+        earlier = [
+            n
+            for n in sorted(values, reverse=True)
+            if n < number and n >= number - 63 and judged[n] not in ("warn", "fail")
+        ]
+        same = [n for n in earlier if (number - n) % 7 == 0][:7]
+        base = [values[n] for n in (same if len(same) >= 4 else earlier[:7])]
+        if len(base) < needed:
+            judged[number] = "insufficient_history"
+            continue
+        center = statistics.fmean(base)
+        spread = statistics.stdev(base) if len(base) > 1 else 0.0
+        if check.kind == "robust_zscore":
+            center = statistics.median(base)
+            spread = 1.4826 * statistics.median([abs(value - center) for value in base])
+        elif check.kind == "day_over_day":
+            center = values[earlier[0]]
+        spread = max(spread, 0.05 * center, center**0.5)
+        judged[number] = "pass"
+        for status in ("fail", "warn"):
+            limit = limits[status]
+            if limit is None:
+                continue
+            if check.kind in ("zscore", "robust_zscore"):
+                distance = max(limit * spread, guard * center)
+            else:
+                distance = max(limit * center, guard * spread)
+            off = values[number] - center
+            broken = (check.direction in ("above", "both") and off > distance) or (
+                check.direction in ("below", "both") and off < -min(distance, center)
+            )
+            if broken:
+                judged[number] = status
+                break
+    return judged
+
+
+def wandering(seed: int, days: int) -> dict[int, float]:
+    """Rows a day: a week's rhythm, noise, days far off, a lasting fault, days without a file."""
+    draw = random.Random(seed)
+    values = {}
+    for number in range(days):
+        value = 10_000 * (1.25 if number % 7 >= 5 else 1) * draw.gauss(1, 0.06)
+        if draw.random() < 0.12:
+            value *= draw.choice([0.1, 0.5, 0.7, 1.5, 3])
+        if days * 0.6 < number < days * 0.6 + 5:
+            value *= 0.4
+        if draw.random() > 0.04:
+            values[number] = float(round(max(value, 0)))
+    return values
+
+
+def test_every_kind_judges_as_a_reference_in_plain_python_does(judge: Judge) -> None:
+    metrics = {
+        "rows_raw": 1,
+        "rows_clean": 2,
+        "purchases": 3,
+        "rows_rejected": 4,
+        "purchases_clean": 5,
+    }
+    series = {metric: wandering(seed, 75) for metric, seed in metrics.items()}
+    checks = [
+        Check("z", "rows_raw", "zscore", "both", "2", "3", guard="0.2"),
+        Check("robust", "rows_clean", "robust_zscore", "both", "3", "5", guard="0.1"),
+        Check("drop", "purchases", "ratio_to_baseline", "below", "0.2", "0.4", guard="1"),
+        Check("rise", "rows_rejected", "ratio_to_baseline", "above", "0.3", "1", min_history="5"),
+        Check("change", "purchases_clean", "day_over_day", "both", "0.3", "0.6", min_history="1"),
+    ]
+    for metric, values in series.items():
+        # A batch is there when its rows were counted.
+        judge.measure(metric, values)
+    judge.checks(*checks)
+    assert judge.judge()
+    found: set[str] = set()
+    for check in checks:
+        wanted = reference(series[check.metric], check)
+        assert judge.statuses(check.check_name) == wanted, check.check_name
+        found |= set(wanted.values())
+    assert found == {"pass", "warn", "fail", "insufficient_history"}
+
+
+def test_a_batch_is_no_part_of_its_own_baseline(judge: Judge) -> None:
+    # Within seven values that include its own, no z-score exceeds 6 / sqrt(7) = 2.27.
+    judge.checks(Check("z", kind="zscore", direction="both", fail_limit="3", guard="0"))
+    judge.measure("rows_raw", dict.fromkeys(range(6), 1000.0) | {6: 100_000.0})
+    judge.judge()
+    assert judge.statuses("z")[6] == "fail"
+
+
+def test_a_lasting_fault_does_not_become_normal_until_somebody_says_it_is(judge: Judge) -> None:
+    judge.checks(Check("drop", kind="ratio_to_baseline", direction="below", fail_limit="0.4"))
+    judge.measure("rows_raw", dict.fromkeys(range(7), 1000.0) | dict.fromkeys(range(7, 17), 400.0))
+    judge.judge()
+    assert [judge.statuses("drop")[number] for number in range(7, 17)] == ["fail"] * 10
+    for number in range(7, 17):
+        judge.gate.query(
+            "insert into dq_acknowledgements values "
+            f"('{STREAM}', '{day(number)}', 'drop', 'the shop', 'a country was closed', now64(6))"
+        )
+    judge.measure("rows_raw", {17: 400.0})
+    judge.judge()
+    assert judge.statuses("drop")[17] == "pass"
+
+
+def test_too_little_volume_is_a_status_of_its_own(judge: Judge) -> None:
+    judge.checks(Check("rate", metric="reject_rate", fail_limit="0.05", min_volume="100"))
+    judge.measure("reject_rate", {0: 0.5}, denominator=10, volume=10)
+    judge.measure("reject_rate", {1: 0.5}, denominator=100, volume=100)
+    judge.judge()
+    assert judge.statuses("rate") == {0: "low_volume", 1: "fail"}
+
+
+def test_a_drop_to_nothing_is_not_excused_by_its_own_lack_of_volume(judge: Judge) -> None:
+    check = Check("drop", "revenue_clean", "ratio_to_baseline", "below", fail_limit="0.4")
+    check.min_volume = "10"
+    judge.checks(check)
+    judge.measure("revenue_clean", dict.fromkeys(range(5), 5000.0), volume=20)
+    judge.measure("revenue_clean", {5: 0.0}, volume=0)
+    judge.judge()
+    assert judge.statuses("drop")[5] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("direction", "limit", "value", "status"),
+    [
+        ("above", "0.01", 0.01, "pass"),
+        ("above", "0.01", 0.0100001, "fail"),
+        ("at_least", "0.01", 0.01, "fail"),
+        ("at_least", "0.01", 0.0099999, "pass"),
+        ("below", "5", 5, "pass"),
+        ("below", "5", 4.99, "fail"),
+        ("at_most", "0", 0, "fail"),
+        ("at_most", "0", 0.01, "pass"),
+    ],
+)
+def test_a_threshold_is_broken_from_its_limit_on(
+    judge: Judge, direction: str, limit: str, value: float, status: str
+) -> None:
+    judge.checks(Check("limit", metric="reject_rate", direction=direction, fail_limit=limit))
+    judge.measure("reject_rate", {0: value}, denominator=10_000_000)
+    judge.judge()
+    assert judge.statuses("limit") == {0: status}
+
+
+def test_equality_allows_one_value(judge: Judge) -> None:
+    judge.checks(Check("same", "rows_unaccounted", "equality", "", fail_limit="0"))
+    judge.measure("rows_unaccounted", {0: 0, 1: 1, 2: -1})
+    judge.judge()
+    assert judge.statuses("same") == {0: "pass", 1: "fail", 2: "fail"}
+
+
+def test_a_reason_that_vanishes_counts_as_nothing(judge: Judge) -> None:
+    judge.checks(
+        Check("parts", "revenue_by_device", "ratio_to_baseline", "both", "0.5", dimension="*",
+              severity="WARN", min_volume="20")
+    )  # fmt: skip
+    judge.measure("rows_raw", dict.fromkeys(range(8), 1000.0))
+    judge.measure("revenue_by_device", dict.fromkeys(range(8), 0.6), dimension="mobile", volume=90)
+    judge.measure("revenue_by_device", dict.fromkeys(range(7), 0.4), dimension="desktop", volume=60)
+    judge.judge()
+    assert judge.statuses("parts", "mobile")[7] == "pass"
+    assert judge.statuses("parts", "desktop")[7] == "warn"
+
+
+# --- what a message says --------------------------------------------------------------------------
+
+
+def test_a_message_says_what_how_much_against_what_since_when_and_what_it_costs(
+    judge: Judge,
+) -> None:
+    judge.checks(
+        Check("rate", "reject_rate", fail_limit="0.05", money="rejected", breakdown="reject_rows")
+    )
+    judge.measure("reject_rate", dict.fromkeys(range(3), 0.01), denominator=2400)
+    for number in range(3):
+        judge.measure(
+            "reject_rows", {number: 0.01}, dimension="duplicate_event", denominator=2400, volume=24
+        )
+    judge.measure("revenue_rejected", {3: 1240.5})
+    judge.measure("reject_rows", {3: 0.01}, dimension="duplicate_event", denominator=2400)
+    judge.measure("reject_rows", {3: 0.09}, dimension="missing_client_id", denominator=2400)
+    # 100 rows an hour, 15 of them rejected from nine o'clock on.
+    judge.gate.query(
+        "insert into int_web_events__event_metrics values "
+        f"('{STREAM}', 'reject_rate', '', 240, 2400, 0.1, 2400, "
+        "arrayMap(h -> if(h < 9, 1., 15.), range(24)), arrayMap(h -> 100., range(24)), '', "
+        f"'{day(3)}')"
+    )
+    judge.touch([3])
+    judge.judge()
+    assert judge.results["rate", "", 3]["message"] == (
+        "rate=0.1 (max 0.05, usually 0.01) since 09:00; revenue 1240.5 at stake; "
+        "mostly missing_client_id (216, usually 0)"
+    )
+
+
+def test_hostile_text_stays_on_the_line_of_its_message(judge: Judge) -> None:
+    judge.checks(Check("new", "columns_added", dimension="*", warn_limit="0", severity="WARN"))
+    hostile = "a\\nCRITICAL all is lost\\r\\0<script>" + "x" * 500
+    judge.measure("columns_added", {0: 1}, dimension=hostile)
+    judge.judge()
+    [message] = [result["message"] for result in judge.results.values() if result["observed"]]
+    assert message.startswith("new[a CRITICAL all is lost <script>xxx")
+    assert len(message) < 300
+    assert not set(message) & {"\n", "\r", "\0"}
+
+
+# --- the seed -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"metric": "reject_rat"}, "unknown metric"),
+        ({"kind": "treshold"}, 'kind "treshold"'),
+        ({"severity": "MAJOR"}, 'severity "MAJOR"'),
+        ({"stream": "shop"}, 'stream "shop"'),
+        ({"tier": "4"}, 'tier "4"'),
+        ({"is_blocking": "maybe"}, 'is_blocking "maybe"'),
+        ({"direction": "up"}, 'direction "up"'),
+        ({"kind": "equality"}, "leave it empty for equality"),
+        ({"kind": "zscore", "direction": "at_least"}, "needs above, below or both"),
+        ({"warn_limit": "0.2"}, "must not lie beyond"),
+        ({"direction": "below", "warn_limit": "0.01"}, "must not lie beyond"),
+        ({"fail_limit": "five"}, 'fail_limit "five"'),
+        ({"fail_limit": "nan"}, 'fail_limit "nan"'),
+        ({"fail_limit": ""}, "no limit"),
+        ({"fail_limit": "", "warn_limit": "0.1"}, "CRITICAL and has no fail_limit"),
+        ({"severity": "WARN"}, "is WARN and has a fail_limit"),
+        ({"severity": "INFO", "fail_limit": "", "warn_limit": "1", "is_blocking": "true"},
+         "only CRITICAL checks hold"),
+        ({"kind": "zscore", "fail_limit": "-1"}, "write a number above 0"),
+        ({"kind": "zscore", "min_history": "1"}, "needs at least 2"),
+        ({"kind": "zscore", "min_history": "8"}, "7 batches at the most"),
+        ({"min_history": "2.5"}, 'min_history "2.5"'),
+        ({"min_volume": "-1"}, 'min_volume "-1"'),
+        ({"guard": "x"}, 'guard "x"'),
+        ({"money": "all"}, 'money "all"'),
+        ({"breakdown": "by_moon"}, 'unknown metric "by_moon"'),
+        ({"owner": ""}, "has no owner"),
+        ({"channel": "#data"}, 'channel "#data"'),
+        ({"remediation": " "}, "has no remediation"),
+        ({"check_name": "My check"}, "has no usable name"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_of_the_seed_is_an_error_that_says_what_to_write(
+    seeded: Judge, wrong: dict[str, str], said: str
+) -> None:
+    row: dict[str, Any] = {"check_name": "rate", "fail_limit": "0.05", **wrong}
+    seeded.checks(Check("fine", warn_limit="1", severity="WARN"), Check(**row))
+    assert not seeded.gate.build("--select", "dq_check_results", "--exclude-resource-type", "test")
+    error = " ".join(seeded.gate.results["dq_check_results"].split())
+    assert error.startswith("error: Compilation Error")
+    assert "seeds/dq_checks.csv: check " in error
+    assert said in error
+
+
+def test_a_name_that_is_there_twice_is_an_error(seeded: Judge) -> None:
+    seeded.checks(Check("rate", fail_limit="1"), Check("rate", fail_limit="2"))
+    assert not seeded.gate.build("--select", "dq_check_results", "--exclude-resource-type", "test")
+    assert "rate is there twice" in " ".join(seeded.gate.results["dq_check_results"].split())
+
+
+@pytest.fixture
+def seeded(judge: Judge) -> Judge:
+    judge.measure("rows_raw", {0: 1})
+    return judge
+
+
+# --- gate and acknowledgements --------------------------------------------------------------------
+
+
+def blocking(name: str = "rate") -> Check:
+    return Check(name, "reject_rate", fail_limit="0.05", is_blocking="true")
+
+
+def test_only_a_failed_blocking_check_holds_and_only_its_own_batch(judge: Judge) -> None:
+    judge.checks(blocking(), Check("loud", "duplicate_rate", fail_limit="0.01"))
+    judge.measure("rows_raw", dict.fromkeys(range(3), 1000.0))
+    judge.measure("reject_rate", {0: 0.01, 1: 0.2, 2: 0.01}, denominator=1000)
+    judge.measure("duplicate_rate", {0: 0.01, 1: 0.01, 2: 0.5}, denominator=1000)
+    judge.judge()
+    assert judge.decisions() == {0: "publish", 1: "hold", 2: "publish"}
+    assert judge.gate.query("select check_name, severity from dq_alerts order by check_name") == [
+        ("loud", "CRITICAL"),
+        ("rate", "CRITICAL"),
+    ]
+
+
+def test_a_held_batch_is_let_through_when_a_later_run_no_longer_fails(judge: Judge) -> None:
+    judge.checks(blocking())
+    judge.measure("rows_raw", {0: 1000.0})
+    judge.measure("reject_rate", {0: 0.2}, denominator=1000)
+    judge.judge()
+    assert judge.decisions() == {0: "hold"}
+    judge.gate.query(
+        "alter table int_web_events__event_metrics delete where metric = 'reject_rate' "
+        "settings mutations_sync = 1"
+    )
+    judge.measure("reject_rate", {0: 0.01}, denominator=1000)
+    judge.judge()
+    assert judge.decisions() == {0: "publish"}
+    assert judge.incidents() == [("rate", "resolved", True)]
+
+
+def test_a_release_holds_for_the_files_that_were_there_and_not_for_newer_ones(judge: Judge) -> None:
+    def deliver() -> None:
+        judge.gate.query(
+            "insert into dq_files (stream, file_name, batch_date, status, landed_at) values "
+            f"('{STREAM}', 'events.csv', '{day(0)}', 'landed', now64(6))"
+        )
+        judge.measure("rows_raw", {0: 1000.0})
+
+    judge.checks(blocking(), blocking("other"))
+    judge.measure("reject_rate", {0: 0.2}, denominator=1000)
+    deliver()
+    judge.judge()
+    for check, decision in (("other", "hold"), ("", "released")):
+        judge.gate.query(
+            "insert into dq_acknowledgements values "
+            f"('{STREAM}', '{day(0)}', '{check}', 'the shop', 'checked', now64(6))"
+        )
+        judge.touch([0])
+        judge.judge()
+        assert judge.decisions() == {0: decision}
+    assert [status for _, status, _ in judge.incidents()] == ["resolved", "resolved"]
+    deliver()
+    judge.judge()
+    assert judge.decisions() == {0: "hold"}
+
+
+# --- incidents ------------------------------------------------------------------------------------
+
+
+def test_a_lasting_problem_is_one_incident_that_opens_goes_on_and_is_resolved(judge: Judge) -> None:
+    judge.checks(Check("rate", "reject_rate", warn_limit="0.05", severity="WARN"))
+    told = []
+    for number, value in enumerate([0.01, 0.2, 0.3, 0.2, 0.01, 0.01, 0.2]):
+        judge.measure("reject_rate", {number: value}, denominator=1000)
+        judge.judge()
+        told.append([(status, changed) for _, status, changed in judge.incidents()])
+    assert told == [
+        [],
+        [("opened", True)],
+        [("ongoing", False)],
+        [("ongoing", False)],
+        [("resolved", True)],
+        [("resolved", False)],
+        [("resolved", False), ("opened", True)],
+    ]
+    assert judge.incidents("first_batch, last_batch, batches") == [
+        (day(1), day(3), 3),
+        (day(6), day(6), 1),
+    ]
+
+
+def test_what_cannot_be_judged_neither_ends_nor_prolongs_an_incident(judge: Judge) -> None:
+    judge.checks(Check("rate", "reject_rate", fail_limit="0.05", min_volume="100"))
+    judge.measure("reject_rate", {0: 0.2, 2: 0.2}, denominator=1000)
+    judge.measure("reject_rate", {1: 0.2, 3: 0.0}, denominator=10, volume=10)
+    judge.judge()
+    assert judge.incidents("status, first_batch, last_batch, batches") == [
+        ("opened", day(0), day(2), 2)
+    ]
+
+
+def test_an_incident_that_grows_worse_is_a_change(judge: Judge) -> None:
+    judge.checks(Check("rate", "reject_rate", warn_limit="0.02", fail_limit="0.05"))
+    judge.measure("reject_rate", {0: 0.03}, denominator=1000)
+    judge.judge()
+    assert judge.incidents("severity, status, is_changed") == [("WARN", "opened", True)]
+    judge.measure("reject_rate", {1: 0.3}, denominator=1000)
+    judge.judge()
+    assert judge.incidents("severity, status, is_changed") == [("CRITICAL", "ongoing", True)]
+
+
+def test_history_that_is_loaded_at_once_opens_only_what_is_still_wrong(judge: Judge) -> None:
+    judge.checks(Check("rate", "reject_rate", fail_limit="0.05"))
+    judge.measure("reject_rate", {0: 0.2, 1: 0.0, 2: 0.0, 3: 0.2}, denominator=1000)
+    judge.judge()
+    assert judge.incidents("first_batch, status, is_changed") == [
+        (day(0), "resolved", False),
+        (day(3), "opened", True),
+    ]
+
+
+def test_an_incident_stays_open_as_long_as_its_batch_is_held(judge: Judge) -> None:
+    judge.checks(blocking())
+    judge.measure("rows_raw", {0: 1000.0, 1: 1000.0})
+    judge.measure("reject_rate", {0: 0.2, 1: 0.0}, denominator=1000)
+    judge.judge()
+    assert judge.incidents("check_name, status, held_batches") == [("rate", "opened", [day(0)])]
