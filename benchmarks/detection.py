@@ -438,13 +438,13 @@ FAULTS = (
     ),
     Fault(
         "new_event_name",
-        "5 % of the page views are called video_played",
+        "3 % of the page views are called video_played",
         ("unknown_event_names",),
         (
             _day(
                 {"event_name": "if(picked, 'video_played', event_name)"},
                 eligible="event_name = 'page_viewed'",
-                share=0.05,
+                share=0.03,
             ),
         ),
     ),

@@ -137,7 +137,11 @@ measured as (
                     '{{ metric }}',
                     '',
                     toDecimal128({{ numerator }}, 4),
-                    {{ 'toNullable(toDecimal128(' ~ denominator ~ ', 4))' if denominator else 'null' }},
+                    {%- if denominator %}
+                    toNullable(toDecimal128({{ denominator }}, 4)),
+                    {%- else %}
+                    null,
+                    {%- endif %}
                     toFloat64({{ volume }})
                 ){{ ',' if not loop.last }}
                 {%- endfor %}

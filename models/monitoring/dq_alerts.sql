@@ -15,6 +15,7 @@ final as (
         incidents.stream as stream,
         incidents.check_name as check_name,
         incidents.dimension as dimension,
+        results.tier as tier,
         incidents.severity as severity,
         incidents.status as status,
         incidents.is_changed as is_changed,

@@ -132,8 +132,8 @@ _INCIDENTS_SQL = """
     from dq_incidents
     where status != 'resolved' or is_changed
     order by
-        status = 'resolved', indexOf(['CRITICAL', 'WARN', 'INFO'], severity), first_batch desc,
-        check, dimension
+        status = 'resolved', indexOf(['CRITICAL', 'WARN', 'INFO'], severity),
+        empty(held_batches), first_batch desc, check, dimension
 """
 
 _ALERTS_SQL = """
@@ -142,7 +142,9 @@ _ALERTS_SQL = """
         limit_value as limit, message, since, money_at_stake, owner, channel, remediation, runbook,
         incident_id, is_changed as changed, held_batches
     from dq_alerts
-    order by indexOf(['CRITICAL', 'WARN', 'INFO'], severity), batch_date desc, check, dimension
+    order by
+        indexOf(['CRITICAL', 'WARN', 'INFO'], severity), empty(held_batches), tier,
+        batch_date desc, check, dimension
 """
 
 _SAMPLES_SQL = """
