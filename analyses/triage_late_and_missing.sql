@@ -17,12 +17,12 @@ select
     batch_date,
     status,
     due_at,
-    first_landed_at,
+    if(files = 0, null, first_landed_at) as first_landed_at,
     hours_late,
     files,
     files_changed,
     files_unreadable,
-    last_landed_at,
+    if(files = 0, null, last_landed_at) as last_landed_at,
     freshness_hours,
     run_gap_hours
 from manifest

@@ -704,7 +704,8 @@ def report(spec: YearSpec, good: Sequence[Alert], outcomes: Sequence[Outcome]) -
             "",
             "```",
             f".venv/bin/python benchmarks/detection.py --days {spec.days} --rows {spec.rows}"
-            f" --seed {spec.seed} --write docs/detection.md",
+            f" --seed {spec.seed} \\",
+            f"    --last-date {spec.last_date} --write docs/detection.md",
             "```",
             "",
             *_good_year(spec, good),
@@ -810,9 +811,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.days < 30:
         parser.error("--days: the checks need 30 days of history at least")
+    if arguments.work and arguments.work.exists() and any(arguments.work.iterdir()):
+        parser.error(f"--work: {arguments.work} is not empty; name another folder")
     spec = YearSpec(arguments.last_date, arguments.days, arguments.rows, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="sluicegate-detection-") as temporary:
-        bench = Bench(spec, arguments.work or Path(temporary))
+        bench = Bench(spec, (arguments.work or Path(temporary)).resolve())
         print(f"{spec.days} good days ...", file=sys.stderr)
         bench.prepare()
         good = bench.good_days()

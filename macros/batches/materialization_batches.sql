@@ -11,6 +11,8 @@
             its rows depend on (default 0);
             one_by_one: true gives the SQL one batch at a time, oldest first, so that it can read
             what it gave for the batches before (see earlier_batches);
+            version: SQL of an aggregate over a batch's rows; stages after this one take the batch up
+            again only when it gives another value (default: whenever this one built it);
             insert_settings: settings of the engine for the SQL (default max_insert_threads = 2);
             partition_by: must determine batch_date; order_by, engine: as in any table
     Errors: when the SQL's columns are no longer those of the table: which, and what to run
@@ -130,7 +132,10 @@
                 (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at)
             with
             built as (
-                select batch_date, count() as rows
+                select
+                    batch_date,
+                    count() as rows,
+                    {{ model.config.get('version', "''") }} as content_version
                 from {{ relation }}
                 where {{ _stream_condition(relation, batches) }}
                 group by batch_date
@@ -139,7 +144,10 @@
                 '{{ model.config.stream }}' as stream,
                 '{{ model.config.stage }}' as stage,
                 toDate(done.1) as batch_date,
-                '{{ invocation_id }}' as version,
+                if(
+                    ifNull(built.content_version, '') = '',
+                    '{{ invocation_id }}', built.content_version
+                ) as version,
                 done.2 as source_version,
                 '{{ rule_set_version() }}' as rule_set_version,
                 ifNull(built.rows, 0) as rows,

@@ -10,7 +10,7 @@
     A candidate that also reads the batch after (its lookahead_batches) is not published anew while that
     one is held: what a held batch says of the day before stays out of sight as well.
 
-    Config: stream, stage, after: as in the materialization `batches`; candidate: the model to publish
+    Config: stream, stage, after: as in the materialization `batches`, the gate's stage last; candidate: the model to publish
             from; gate: the model with stream, batch_date and decision; publish_where: SQL condition
             on the candidate's partition columns, which of them are published
     The model's SQL must be what that gives: select * from the candidate where publish_where.
@@ -65,6 +65,8 @@
 {# What the gate says of these batches: {approved: [dates]}. #}
 {% macro _decisions(batches) %}
     {% set approved = [] %}
+    {% set after = model.config.after %}
+    {% set gate_stage = after if after is string else after[-1] %}
     {% if batches %}
         {% set query %}
             select toString(batch_date) as batch_date
@@ -79,7 +81,7 @@
                     where stream = '{{ model.config.stream }}'
                     group by batch_date
                     having
-                        maxIf(recorded_at, stage = '{{ model.config.after }}')
+                        maxIf(recorded_at, stage = '{{ gate_stage }}')
                         >= maxIf(recorded_at, stage = '{{ _node(model.config.candidate).config.stage }}')
                 )
         {% endset %}

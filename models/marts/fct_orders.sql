@@ -3,7 +3,7 @@
         materialized='published',
         stream='web_events',
         stage='published_orders',
-        after='gate',
+        after=['orders', 'gate'],
         candidate='int_web_events__orders',
         gate='dq_gate',
         publish_where='true'

@@ -3,7 +3,7 @@
         materialized='published',
         stream='web_events',
         stage='published_sessions',
-        after='gate',
+        after=['sessions', 'gate'],
         candidate='int_web_events__sessions',
         gate='dq_gate',
         publish_where='true'

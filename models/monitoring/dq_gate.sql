@@ -4,6 +4,7 @@
         stream='web_events',
         stage='gate',
         after=['checks', 'acknowledged'],
+        version='toString(any(decision))',
         partition_by=['stream', 'batch_date'],
         order_by=['stream', 'batch_date']
     )

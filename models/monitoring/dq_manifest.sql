@@ -14,7 +14,6 @@ with
 entries as (
 
     select * from {{ ref('dq_files') }}
-    where status != 'removed'
 
 ),
 
@@ -22,10 +21,21 @@ streams as (
 
     select
         stream,
-        minIf(landed_at, status = 'landed') as first_landed_at,
-        argMaxIf(run_id, landed_at, status = 'landed') as newest_landing_run
+        minIf(landed_at, status = 'landed') as first_landed_at
     from entries
     group by stream
+
+),
+
+judgements as (
+
+    select
+        stream,
+        batch_date,
+        max(recorded_at) as judged_at
+    from {{ ref('dq_batches') }}
+    where stage = 'checks'
+    group by stream, batch_date
 
 ),
 
@@ -36,11 +46,10 @@ files as (
         file_name,
         argMax(batch_date, landed_at) as batch_date,
         argMax(status, landed_at) as newest_status,
-        arraySort(groupArrayIf((landed_at, run_id, file_size, file_mtime), status = 'landed'))
-            as landings,
-        landings[1] as first_landing,
+        argMax(error, landed_at) as newest_error,
+        arraySort(groupArrayIf((landed_at, file_size, file_mtime), status = 'landed')) as landings,
+        landings[1].1 as first_landing,
         landings[-1] as last_landing,
-        landings[-2] as landing_before,
         argMaxIf(columns, landed_at, status = 'landed') as columns,
         argMaxIf(columns_missing, landed_at, status = 'landed') as columns_missing,
         argMaxIf(mandatory_missing, landed_at, status = 'landed') as mandatory_missing,
@@ -48,27 +57,38 @@ files as (
         argMaxIf(columns_unknown, landed_at, status = 'landed') as columns_unknown
     from entries
     group by stream, file_name
+    having newest_status != 'removed'
+
+),
+
+with_judgement as (
+
+    select
+        files.*,
+        judged_at,
+        arrayLast(landing -> landing.1 <= judged_at, landings) as judged_landing
+    from files
+    left join judgements
+        on judgements.stream = files.stream and judgements.batch_date = files.batch_date
 
 ),
 
 received as (
 
     select
-        files.stream as stream,
+        stream,
         batch_date,
         countIf(notEmpty(landings)) as files,
-        groupArrayIf(file_name, newest_status = 'unreadable') as files_unreadable,
-        minIf(first_landing.1, notEmpty(landings)) as first_landed_at,
+        groupArrayIf((file_name, newest_error), newest_status = 'unreadable') as files_unreadable,
+        minIf(first_landing, notEmpty(landings)) as first_landed_at,
         maxIf(last_landing.1, notEmpty(landings)) as last_landed_at,
-        argMinIf(first_landing.2, first_landing.1, notEmpty(landings)) as first_run,
+        -- Of a batch that was judged: what has come since, or is no longer what it was.
+        countIf(notEmpty(landings) and first_landing <= judged_at) > 0 as was_judged,
         arraySort(groupArrayIf(
             file_name,
-            last_landing.2 = newest_landing_run and if(
-                length(landings) > 1,
-                (last_landing.3, last_landing.4) != (landing_before.3, landing_before.4),
-                first_landing.2 != ''
-            )
-        )) as files_of_newest_run,
+            last_landing.1 > judged_at
+            and (last_landing.2, last_landing.3) != (judged_landing.2, judged_landing.3)
+        )) as files_since,
         arrayDistinct(arrayFlatten(groupArray(
             arrayMap(name -> (name, file_name), columns_missing)
         ))) as columns_missing,
@@ -83,8 +103,7 @@ received as (
             mapKeys(columns_renamed), mapValues(columns_renamed)
         )))) as columns_renamed,
         argMaxIf(columns, file_name, notEmpty(columns)) as columns
-    from files
-    inner join streams on streams.stream = files.stream
+    from with_judgement
     group by stream, batch_date
 
 ),
@@ -115,7 +134,6 @@ calendar as (
         arrival_hour,
         grace_hours,
         streams.first_landed_at as live_since,
-        streams.newest_landing_run as newest_run,
         coalesce(starts_on, min(received.batch_date)) as first_date,
         max(received.batch_date) as newest_date,
         -- The newest batch whose time, with grace, has passed.
@@ -128,8 +146,7 @@ calendar as (
     inner join received on received.stream = calendar.stream
     where received.files > 0
     group by
-        calendar.stream, cadence, arrival_hour, grace_hours, starts_on, ends_on, live_since,
-        newest_run
+        calendar.stream, cadence, arrival_hour, grace_hours, starts_on, ends_on, live_since
 
 ),
 
@@ -167,7 +184,6 @@ dated as (
         expected.due_at > expected.live_since as is_awaited,
         compared.batch_date = newest.newest_date and is_received as is_newest,
         newest.as_of as as_of,
-        newest.newest_run as newest_run,
         expected.due_at as due_at,
         expected.late_after as late_after,
         compared.* except (stream, batch_date)
@@ -195,13 +211,14 @@ final as (
     select
         toLowCardinality(dated.stream) as stream,
         toLowCardinality(multiIf(
+            not is_received and notEmpty(files_unreadable), 'unreadable',
             not is_received, 'missing',
             notEmpty(files_changed), 'changed',
             hours_late > 0, 'late',
             'received'
         )) as status,
         files,
-        if(first_run = newest_run, [], files_of_newest_run) as files_changed,
+        if(was_judged, files_since, []) as files_changed,
         files_unreadable,
         columns_missing,
         mandatory_missing,

@@ -23,7 +23,13 @@ manifest as (
                 ('run_gap_hours', '', toFloat64(run_gap_hours), '')
             ],
             arrayMap(
-                file -> ('files_unreadable', file, 1., 'none of it was landed'), files_unreadable
+                file -> (
+                    'files_unreadable',
+                    file.1,
+                    1.,
+                    concat('it cannot be read, none of it was landed: ', file.2)
+                ),
+                files_unreadable
             )
             {%- for metric, columns, said in [
                 ('columns_mandatory_missing', 'mandatory_missing', 'absent from '),

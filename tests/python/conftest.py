@@ -79,6 +79,10 @@ class Gate:
         """``dbt build`` without the unit tests, which have a test of their own."""
         return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments, **variables)
 
+    def models(self, *arguments: str, **variables: Any) -> bool:
+        """Seeds and models, without any test."""
+        return self.build("--exclude-resource-type", "test", *arguments, **variables)
+
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the data folder."""
         config = dbt_sluicegate._prepare_folder(self.data)

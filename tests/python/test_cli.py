@@ -226,9 +226,10 @@ def test_a_file_that_cannot_be_read_is_exit_code_1_and_named(bad_data: BadData) 
     assert (run.exit_code, run.report["status"]) == (1, "FAIL")
     [alert] = run.report["alerts"]
     assert (alert["severity"], alert["check"]) == ("CRITICAL", "file_unreadable")
-    assert alert["observed"] == "events_20250102.parquet"
+    assert alert["dimension"] == "events_20250102.parquet"
     for place in (alert["message"], run.stdout, run.alerts):
-        assert "events_20250102.parquet cannot be read" in place
+        assert "file_unreadable[events_20250102.parquet]=1 (max 0" in place
+        assert "it cannot be read, none of it was landed: " in place
 
 
 def test_the_other_files_are_processed_beside_it(bad_data: BadData) -> None:
@@ -239,14 +240,20 @@ def test_the_other_files_are_processed_beside_it(bad_data: BadData) -> None:
 def test_a_held_batch_is_exit_code_1_and_says_why(bad_data: BadData) -> None:
     run = bad_data.held
     assert (run.exit_code, run.report["status"]) == (1, "FAIL")
-    [alert] = run.report["alerts"]
-    assert (alert["severity"], alert["check"]) == ("CRITICAL", "mandatory_column_missing")
+    # The file that was taken away is missed, too.
+    critical = [found for found in run.report["alerts"] if found["severity"] == "CRITICAL"]
+    assert {(found["check"], found["batch_date"]) for found in critical} == {
+        ("mandatory_column_missing", "2025-01-04"),
+        ("file_missing", "2025-01-02"),
+    }
+    alert = critical[0]
     assert (alert["stream"], alert["batch_date"]) == ("web_events", "2025-01-04")
     assert run.batches["2025-01-04"]["decision"] == "hold"
     for place in (alert["message"], run.stdout, run.alerts):
-        assert "mandatory_column_missing: timestamp in events_20250104.csv" in " ".join(
-            place.split()
-        )
+        assert (
+            "mandatory_column_missing[timestamp]=1 (max 0, usually 0), "
+            "absent from events_20250104.csv"
+        ) in " ".join(place.split())
 
 
 def test_the_other_batches_are_published_beside_it(bad_data: BadData) -> None:
@@ -426,7 +433,10 @@ def test_a_full_disk_is_one_line_and_costs_no_published_row(
     subprocess.run(["mount", "-o", "remount,size=1g", str(small_disk)], check=True)
     assert command.gate.query("select client_id from stg_web_events__clean") == [("ann",)]
     run = command.run()
-    assert run.exit_code == 0
+    # Seventy thousand page views without a purchase are an alert, and nothing else is.
+    assert [
+        alert["check"] for alert in run.report["alerts"] if alert["severity"] == "CRITICAL"
+    ] == ["purchases_present"]
     assert run.batches["2025-01-02"]["rows_clean"] == 70_000
 
 

@@ -43,7 +43,10 @@ OF_THE_RUN = {
     "stg_web_events__evaluated": ("landed_at",),
     "stg_web_events__rejects": ("run_id", "first_failed_at", "last_failed_at"),
     "stg_web_events__clean": ("landed_at",),
-    "dq_metrics": (),
+    "int_web_events__event_metrics": (),
+    "int_web_events__session_metrics": (),
+    "fct_sessions": (),
+    "fct_orders": (),
     "dq_gate": ("run_id", "decided_at"),
 }
 
@@ -140,12 +143,12 @@ def deliveries(tmp_path_factory: pytest.TempPathFactory) -> Deliveries:
         patch.setenv("SLUICEGATE_DATA", str(gate.data))
         patch.chdir(ROOT)
         write_sample(gate.landing, spec)
-        assert gate.dbt("run")
+        assert gate.models()
         before = contents(gate)
         shutil.copytree(gate.data, first_data, symlinks=True)
         shutil.rmtree(gate.landing)
         write_sample(gate.landing, SampleSpec(spec.first_date, DAYS, ROWS_PER_DAY, seed=7))
-        assert gate.dbt("run")
+        assert gate.models()
         after = contents(gate)
     assert all(len(days) == DAYS for days in (*before.values(), *after.values()))
     assert all(before[table] != after[table] for table in before if table != "dq_gate")

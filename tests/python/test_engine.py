@@ -87,9 +87,9 @@ def test_folders_one_after_the_other_in_one_process_do_not_meet(
     gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate.write("events_20250101.csv", ONE_EVENT)
-    assert gate.dbt("run", "--select", "dq_batches")
+    assert gate.models("--select", "dq_batches")
     monkeypatch.setenv("SLUICEGATE_DATA", str(tmp_path / "deep" / "other"))
-    assert gate.dbt("run", "--select", "dq_files")
+    assert gate.models("--select", "dq_files")
     assert gate.query("show tables") == [("dq_batches",)]
 
 
@@ -107,7 +107,7 @@ def test_a_place_that_cannot_be_a_folder_is_one_clear_error(
     (tmp_path / "place" / taken).write_text("in the way")
     monkeypatch.setenv("SLUICEGATE_DATA", str(folder))
     with pytest.raises(FailedToConnectError) as caught:
-        gate.dbt("run", "--select", "dq_files")
+        gate.models("--select", "dq_files")
     [line] = [line.strip() for line in str(caught.value).splitlines() if str(folder) in line]
     assert f"The data folder {folder} cannot be written (" in line
     assert "set SLUICEGATE_DATA to a folder that can" in line

@@ -129,7 +129,7 @@ def deliver(gate: Gate, files: Files) -> None:
     """Write the files and build up to the orders."""
     for name, events in files.items():
         gate.write(name, text_of(events))
-    assert gate.dbt("run", "--select", "+int_web_events__orders"), gate.results
+    assert gate.models("--select", "+int_web_events__orders"), gate.results
 
 
 # The reference: sessions and orders of a list of files, in plain Python
@@ -813,10 +813,10 @@ def published(gate_folder: Path) -> Published:
         ]
         assert gate.dbt("seed")
         gate.write(file_of(1), text_of(numbered(first)))
-        assert gate.dbt("run"), gate.results
+        assert gate.models(), gate.results
         midnight_before = gate.query(midnight)
         gate.write(file_of(2), text_of(numbered(second, 2000)))
-        assert gate.dbt("run"), gate.results
+        assert gate.models(), gate.results
         midnight_after = gate.query(midnight)
         seen = gate.query(orders.format("fct_orders"))
         candidates = gate.query(orders.format("int_web_events__orders"))
@@ -824,7 +824,7 @@ def published(gate_folder: Path) -> Published:
             "select line_number, item_id, quantity, item_price from fct_order_items order by all"
         )
         gate.write(file_of(2), text_of(numbered(second, 2000)).replace("timestamp", "time", 1))
-        assert gate.dbt("run"), gate.results
+        assert gate.models(), gate.results
         return Published(
             midnight_before,
             midnight_after,

@@ -3,7 +3,7 @@
         materialized='published',
         stream='web_events',
         stage='published',
-        after='gate',
+        after=['evaluated', 'gate'],
         candidate='stg_web_events__evaluated',
         gate='dq_gate',
         publish_where='not is_rejected'
