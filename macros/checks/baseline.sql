@@ -18,18 +18,23 @@
                expected:  SQL of its mean or median; noise: see counting_noise
 #}
 {% macro baseline_spread(deviation, expected, noise='0') -%}
-    greatest(ifNotFinite({{ deviation }}, 0), {{ var('min_relative_spread') }} * abs({{ expected }}), {{ noise }})
+    greatest(ifNotFinite({{ deviation }}, 0), {{ var('min_relative_spread', 0.05) }} * abs({{ expected }}), {{ noise }})
 {%- endmacro %}
 
 {#
-    SQL: the standard deviation that counting alone gives: of a share, sqrt(p (1 - p) / n) with at
-    least one in n, of a number of things, its square root (binomial and Poisson).
+    SQL: the standard deviation that chance alone gives: of a share, sqrt(p (1 - p) / n) with at
+    least one in n, of a number of things, its square root (binomial and Poisson), of money, the
+    amount times var('amount_noise') / sqrt(n) for n amounts: a sum of n amounts whose own standard
+    deviation is c times their mean varies by sqrt(1 + c^2) / sqrt(n) when their number is Poisson's.
 
     Arguments: expected: SQL of the mean; denominator: SQL of n for a share, NULL for a number;
-               is_count: SQL, whether a value without denominator counts things (money does not)
+               is_count: SQL, whether a value without denominator counts things (money does not);
+               amounts: SQL of the number of amounts that the value is a sum or a mean of, 0 when it
+               is not of money
 #}
-{% macro counting_noise(expected, denominator, is_count='true') -%}
+{% macro counting_noise(expected, denominator, is_count='true', amounts='0') -%}
     multiIf(
+        {{ amounts }} > 0, {{ var('amount_noise', 1.3) }} * abs({{ expected }}) / sqrt({{ amounts }}),
         ifNull({{ denominator }}, 0) > 0,
         sqrt(
             least(greatest({{ expected }}, 1 / {{ denominator }}), 0.5)

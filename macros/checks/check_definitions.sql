@@ -3,7 +3,7 @@
 
     Arguments: stream: its name
     Returns:   a query: check_name, stream, tier UInt8, severity, is_blocking Bool, metric, unit,
-               dimension, kind, direction, limits (of warn and of fail) Array(Nullable(Float64)), guard and
+               is_share_of_money, dimension, kind, direction, limits (of warn and of fail) Array(Nullable(Float64)), guard and
                min_volume Float64, min_history UInt16, money, breakdown, column_name, owner, channel,
                remediation
     Errors:    a compile error that names the check and says what to write (see _check_problems)
@@ -33,6 +33,10 @@
             ['{{ metrics.values() | map(attribute='unit') | join("', '") }}'],
             'number'
         ) as unit,
+        metric in (
+            {%- for name, known in metrics.items() if known.get('of') == 'money' -%}
+            '{{ name }}', {# -#}
+            {%- endfor %}'') as is_share_of_money,
         dimension,
         kind,
         direction,
@@ -161,8 +165,8 @@
                 concat('has the min_history "', min_history, '": a baseline has {{ var('baseline_batches') }} batches at the most'),
                 kind in ('zscore', 'robust_zscore') and min_history != '' and toUInt16OrZero(min_history) < 2,
                 concat('has the min_history "', min_history, '": a ', kind, ' needs at least 2 batches'),
-                money not in ('', 'shortfall', 'rejected', 'orders', 'batch'),
-                concat('has money "', money, '": write shortfall, rejected, orders or batch, or leave it empty'),
+                not match(money, '^(|shortfall|rejected(:[a-z_]+)?|orders|batch)$'),
+                concat('has money "', money, '": write shortfall, rejected, rejected:reason, orders or batch, or leave it empty'),
                 owner = '',
                 'has no owner: write who is responsible',
                 not match(channel, '^[a-z][a-z0-9_]*$'),

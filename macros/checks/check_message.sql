@@ -15,10 +15,16 @@
             status = 'insufficient_history',
             concat(' not judged: ', toString(ifNull(baseline_batches, 0)), ' of ', toString(min_history), ' earlier batches that it needs'),
             status = 'low_volume',
-            concat(' not judged: it rests on ', {{ _readable('judged_volume', "'number'") }}, ', ', {{ _readable('min_volume', "'number'") }}, ' are needed'),
+            concat(' not judged: it rests on ', {{ _readable('judged_volume', "'number'") }}, ', ', {{ _readable('greatest(min_volume, 1)', "'number'") }}, ' are needed'),
             concat(
                 ' (',
-                multiIf(kind = 'equality', 'must be ', is_upper, if(direction = 'at_least', 'below ', 'max '), if(direction = 'at_most', 'above ', 'min ')),
+                multiIf(
+                    kind = 'equality', 'must be ',
+                    direction = 'at_least', 'must be below ',
+                    direction = 'at_most', 'must be above ',
+                    is_upper, 'max ',
+                    'min '
+                ),
                 {{ _readable('ifNull(limit_value, 0)') }},
                 if(
                     isNull(expected) or kind = 'equality', '',

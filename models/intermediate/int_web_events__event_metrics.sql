@@ -51,6 +51,7 @@
     ('rows_by_event', 'rows_by_event', 'rows_by_event', 'rows_raw'),
     ('rows_by_channel', 'rows_by_channel', 'rows_by_channel', 'rows_raw'),
     ('rows_by_device', 'rows_by_device', 'rows_by_device', 'rows_raw'),
+    ('rejected_revenue', 'revenue_by_reason', 'rows_by_reason', 'revenue_rejected'),
     ('revenue_by_channel', 'revenue_by_channel', 'purchases_by_channel', 'revenue_clean'),
     ('revenue_by_device', 'revenue_by_device', 'purchases_by_device', 'revenue_clean'),
 ] %}
@@ -131,6 +132,7 @@ per_hour as (
         sumIf(row_count, has(warnings, 'revenue_items_mismatch')) as purchases_with_items_mismatch,
         sumIf(row_count, has(warnings, 'transaction_id_collision')) as purchases_in_collision,
         sumMap(reject_reasons, arrayMap(reason -> row_count, reject_reasons)) as rows_by_reason,
+        sumMap(reject_reasons, arrayMap(reason -> revenue, reject_reasons)) as revenue_by_reason,
         sumMap(warnings, arrayMap(warning -> row_count, warnings)) as rows_by_warning,
         sumMapIf([event], [row_count], row_count > 0) as rows_by_event,
         sumMapIf([channel], [row_count], row_count > 0) as rows_by_channel,

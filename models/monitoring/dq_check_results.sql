@@ -36,7 +36,8 @@ history as (
             batch_date,
             value,
             toFloat64(numerator),
-            ifNull(toFloat64(denominator), 0),
+            -- Less than nothing where there is no denominator: 0 of 0 is no share to be judged.
+            ifNull(toFloat64(denominator), -1),
             volume,
             numerator_by_hour,
             denominator_by_hour,
@@ -68,7 +69,7 @@ series as (
         arrayReverseSort(point -> point.1, arrayConcat(
             occurrences,
             arrayMap(
-                date -> (date, 0., 0., 0., 0., emptyArrayFloat64(), emptyArrayFloat64(), ''),
+                date -> (date, 0., 0., -1., 0., emptyArrayFloat64(), emptyArrayFloat64(), ''),
                 arrayFilter(
                     date -> dimension != ''
                     and date between judged_date - {{ var('baseline_days') }} and judged_date
@@ -131,7 +132,7 @@ accepted as (
         if(
             tupleElement(points[1], 1) = judged_date,
             points[1],
-            (toDate(0), 0., 0., 0., 0., [], [], '')
+            (toDate(0), 0., 0., -1., 0., [], [], '')
         ) as newest,
         arrayFilter(
             point -> point.1 < judged_date
@@ -202,7 +203,8 @@ statistics as (
         1.4826 * arrayReduce('median', arrayMap(value -> abs(value - median), baseline.2))
             as median_deviation,
         ifNotFinite(arrayAvg(baseline.3), 0) as usual_numerator,
-        ifNotFinite(arrayAvg(baseline.4), 0) as usual_denominator,
+        ifNotFinite(arrayAvg(arrayFilter(denominator -> denominator > 0, baseline.4)), 0)
+            as usual_denominator,
         ifNotFinite(arrayAvg(baseline.5), 0) as usual_volume,
         arrayReduce('avgForEach', arrayFilter(hours -> notEmpty(hours), baseline.6))
             as usual_by_hour
@@ -241,7 +243,13 @@ observed as (
             kind = 'day_over_day', value_before,
             mean
         ) as expected,
-        if(newest.4 > 0, newest.4, usual_denominator) as counted_of
+        -- Of a share of money it is the purchases that are counted.
+        multiIf(
+            is_share_of_money,
+            usual_volume / greatest(ifNull(mean, 0), 0.001) / pow({{ var('amount_noise') }}, 2),
+            newest.4 > 0, newest.4,
+            usual_denominator
+        ) as counted_of
     from checks
     left join with_facts
         on with_facts.metric = checks.metric
@@ -265,7 +273,12 @@ bounds as (
         {{ baseline_spread(
             "if(kind = 'robust_zscore', median_deviation, standard_deviation)",
             'ifNull(expected, 0)',
-            counting_noise('ifNull(expected, 0)', 'counted_of', "unit in ('rows', 'number')")
+            counting_noise(
+                'ifNull(expected, 0)',
+                'counted_of',
+                "unit in ('rows', 'number')",
+                "if(unit = 'money', ifNull(usual_volume, 0), 0)"
+            )
         ) }} as spread,
         arrayMap(
             limit -> if(
@@ -284,10 +297,16 @@ bounds as (
         if(
             kind = 'equality' or direction in ('below', 'at_most', 'both'),
             arrayMap(
-                distance -> if(
-                    kind in {{ baseline_kinds }}, greatest(center - distance, 0), distance
+                (distance, limit) -> multiIf(
+                    isNull(distance), null,
+                    kind not in {{ baseline_kinds }}, distance,
+                    -- However much chance may do, a number below a tenth of the usual one is news.
+                    unit in ('rows', 'money', 'number') and limit < 0.9 or kind like '%zscore',
+                    greatest(center - distance, if(unit = 'share', 0, 0.1 * center)),
+                    greatest(center - distance, 0)
                 ),
-                distances
+                distances,
+                limits
             ),
             [null, null]
         ) as lowers
@@ -314,7 +333,7 @@ judged as (
         greatest(newest.5, ifNull(usual_volume, 0)) as judged_volume,
         multiIf(
             baseline_batches < min_history, 'insufficient_history',
-            judged_volume < min_volume, 'low_volume',
+            judged_volume < min_volume or newest.4 = 0, 'low_volume',
             is_above[2] or is_below[2], 'fail',
             is_above[1] or is_below[1], 'warn',
             'pass'
@@ -369,17 +388,22 @@ explained as (
             null
         ) as since,
         arrayReverseSort(
-            part -> if(is_upper, part.3 - part.4, part.4 - part.3),
+            part -> abs(part.3 - part.4),
             arrayFilter(part -> is_alert and part.1 = breakdown, parts)
         )[1] as top_part,
         arrayFirst(
-            part -> is_alert and part.2 = column_name
+            part -> is_alert and part.3 > 0 and part.2 = column_name
             and part.1 in ('columns_missing', 'columns_mandatory_missing'),
             parts
         ) as missing_column,
         multiIf(
             not is_alert or money = '', null,
             money = 'rejected', revenue_rejected,
+            startsWith(money, 'rejected'), arrayFirst(
+                part -> part.1 = 'rejected_revenue'
+                and part.2 = if(dimension = '', substring(money, 10), dimension),
+                parts
+            ).3,
             money = 'batch', revenue_raw,
             money = 'orders', newest.3 * usual_revenue_clean / nullIf(usual_purchases, 0),
             greatest(usual_revenue_clean - revenue_clean, 0)

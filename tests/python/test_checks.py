@@ -197,7 +197,7 @@ def reference(values: dict[int, float], check: Check) -> dict[int, str]:
                 distance = max(limit * center, guard * spread)
             off = values[number] - center
             broken = (check.direction in ("above", "both") and off > distance) or (
-                check.direction in ("below", "both") and off < -min(distance, center)
+                check.direction in ("below", "both") and off < -min(distance, 0.9 * center)
             )
             if broken:
                 judged[number] = status
