@@ -40,7 +40,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint models tests $(wildcard analyses)
+	$(BIN)/sqlfluff lint models analyses tests
 
 # Parse without a single warning, then all models, unit tests and data tests on three sample days.
 test-dbt: export DBT_PROFILES_DIR := profiles
