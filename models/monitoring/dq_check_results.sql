@@ -399,11 +399,14 @@ explained as (
         multiIf(
             not is_alert or money = '', null,
             money = 'rejected', revenue_rejected,
-            startsWith(money, 'rejected'), arrayFirst(
-                part -> part.1 = 'rejected_revenue'
-                and part.2 = if(dimension = '', substring(money, 10), dimension),
-                parts
-            ).3,
+            startsWith(money, 'rejected'), tupleElement(
+                arrayFirst(
+                    part -> part.1 = 'rejected_revenue'
+                    and part.2 = if(dimension = '', substring(money, 10), dimension),
+                    parts
+                ),
+                3
+            ),
             money = 'batch', revenue_raw,
             money = 'orders', newest.3 * usual_revenue_clean / nullIf(usual_purchases, 0),
             greatest(usual_revenue_clean - revenue_clean, 0)

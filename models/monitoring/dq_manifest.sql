@@ -48,7 +48,7 @@ files as (
         argMax(status, landed_at) as newest_status,
         argMax(error, landed_at) as newest_error,
         arraySort(groupArrayIf((landed_at, file_size, file_mtime), status = 'landed')) as landings,
-        landings[1].1 as first_landing,
+        tupleElement(landings[1], 1) as first_landing,
         landings[-1] as last_landing,
         argMaxIf(columns, landed_at, status = 'landed') as columns,
         argMaxIf(columns_missing, landed_at, status = 'landed') as columns_missing,
