@@ -8,7 +8,7 @@
     {%- set value = var('as_of', 'now') | string -%}
     {%- if value == 'now' -%}
         now('UTC')
-    {%- elif modules.re.fullmatch('[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?Z?)?', value) -%}
+    {%- elif modules.re.fullmatch('20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?Z?)?', value) -%}
         parseDateTimeBestEffort('{{ value }}', 'UTC')
     {%- else -%}
         {{ exceptions.raise_compiler_error(

@@ -116,6 +116,27 @@ def gate(gate_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
     return made
 
 
+@pytest.fixture(scope="session")
+def emptied_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("emptied") / "clickhouse"
+
+
+@pytest.fixture
+def emptied(gate: Gate, emptied_folder: Path) -> Gate:
+    """The project built on one row and then emptied, for tests that write the tables themselves."""
+    if emptied_folder.exists():
+        shutil.copytree(emptied_folder, gate.data, symlinks=True)
+        return gate
+    gate.write("events_20240101.csv", HEADER + "c,u,,2024-01-01T01:00:00.000Z,page_viewed,,a\n")
+    assert gate.models(), gate.results
+    kept = ("dq_checks", "dq_calendar", "dq_metrics", "dq_alerts", "fct_order_items")
+    for (table,) in gate.query("show tables"):
+        if table not in kept:
+            gate.query(f"truncate table {table}")
+    shutil.copytree(gate.data, emptied_folder, symlinks=True)
+    return gate
+
+
 @pytest.fixture
 def puffy() -> Path:
     """The folder of real events; tests that need it are skipped where it is not."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime
 import random
-import shutil
 import statistics
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HEADER, Gate
+from conftest import Gate
 
 STREAM = "web_events"
 FIRST = datetime.date(2025, 1, 6)  # a Monday
@@ -129,27 +127,10 @@ class Judge:
         }
 
 
-@pytest.fixture(scope="module")
-def built_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("judged") / "clickhouse"
-
-
 @pytest.fixture
-def judge(gate: Gate, built_folder: Path) -> Judge:
-    """The project built on one row, with nothing measured and nothing checked."""
-    if not built_folder.exists():
-        gate.write("events_20240101.csv", HEADER + "c,u,,2024-01-01T01:00:00.000Z,page_viewed,,a\n")
-        assert gate.build("--exclude-resource-type", "test")
-        for table in ("int_web_events__event_metrics", "int_web_events__session_metrics"):
-            gate.query(f"truncate table {table}")
-        for table in ("dq_batches", "dq_files", "dq_manifest", "dq_check_results", "dq_gate"):
-            gate.query(f"truncate table {table}")
-        gate.query("truncate table dq_incidents")
-        shutil.copytree(gate.data, built_folder, symlinks=True)
-    else:
-        shutil.rmtree(gate.data, ignore_errors=True)
-        shutil.copytree(built_folder, gate.data, symlinks=True)
-    return Judge(gate)
+def judge(emptied: Gate) -> Judge:
+    """The project with nothing measured and nothing checked."""
+    return Judge(emptied)
 
 
 # --- what a baseline is ---------------------------------------------------------------------------
