@@ -1,14 +1,6 @@
-{%- set batch = var('batch', none) %}
-
 with
 
-asked as (
-
-    select max({{ "toDate('" ~ batch ~ "')" if batch else 'batch_date' }}) as asked_date
-    from {{ ref('dq_gate') }}
-    where stream = 'web_events'
-
-),
+{{ asked_batch('web_events') }},
 
 events as (
 

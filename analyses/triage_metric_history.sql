@@ -1,17 +1,10 @@
-{%- set batch = var('batch', none) %}
 {%- set metric = var('metric', none) %}
 {%- set metrics = [metric] if metric else ['reject_rows', 'warning_rows'] %}
 {%- set dimension = var('dimension', none) %}
 
 with
 
-asked as (
-
-    select max({{ "toDate('" ~ batch ~ "')" if batch else 'batch_date' }}) as asked_date
-    from {{ ref('dq_gate') }}
-    where stream = 'web_events'
-
-),
+{{ asked_batch('web_events') }},
 
 metrics as (
 

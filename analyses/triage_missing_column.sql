@@ -1,17 +1,10 @@
-{%- set batch = var('batch', none) %}
 {%- set columns = [
     'client_id', 'page_url', 'referrer', 'timestamp', 'event_name', 'event_data', 'user_agent'
 ] %}
 
 with
 
-asked as (
-
-    select max({{ "toDate('" ~ batch ~ "')" if batch else 'batch_date' }}) as asked_date
-    from {{ ref('dq_gate') }}
-    where stream = 'web_events'
-
-),
+{{ asked_batch('web_events') }},
 
 newest_dates as (
 

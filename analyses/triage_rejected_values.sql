@@ -1,15 +1,8 @@
-{%- set batch = var('batch', none) %}
 {%- set reason = var('reason', none) %}
 
 with
 
-asked as (
-
-    select max({{ "toDate('" ~ batch ~ "')" if batch else 'batch_date' }}) as asked_date
-    from {{ ref('dq_gate') }}
-    where stream = 'web_events'
-
-),
+{{ asked_batch('web_events') }},
 
 rejected as (
 

@@ -1,28 +1,8 @@
-{%- set batch = var('batch', none) %}
 {%- set minutes = var('minutes', 10) %}
 
 with
 
-asked as (
-
-    select max({{ "toDate('" ~ batch ~ "')" if batch else 'batch_date' }}) as asked_date
-    from {{ ref('dq_gate') }}
-    where stream = 'web_events'
-
-),
-
-usual_batches as (
-
-    select batch_date
-    from {{ ref('dq_gate') }}
-    where
-        stream = 'web_events'
-        and decision != 'hold'
-        and batch_date < (select asked_date from asked)
-    order by batch_date desc
-    limit {{ var('baseline_batches') }}
-
-),
+{{ usual_batches('web_events') }},
 
 usual as (
 

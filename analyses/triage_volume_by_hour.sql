@@ -1,16 +1,9 @@
-{%- set batch = var('batch', none) %}
 {%- set metric = var('metric', 'rows_raw') %}
 {%- set dimension = var('dimension', '') %}
 
 with
 
-asked as (
-
-    select max({{ "toDate('" ~ batch ~ "')" if batch else 'batch_date' }}) as asked_date
-    from {{ ref('dq_gate') }}
-    where stream = 'web_events'
-
-),
+{{ asked_batch('web_events') }},
 
 metrics as (
 
