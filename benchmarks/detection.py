@@ -438,13 +438,13 @@ FAULTS = (
     ),
     Fault(
         "new_event_name",
-        "3 % of the page views are called video_played",
+        "5 % of the page views are called video_played",
         ("unknown_event_names",),
         (
             _day(
                 {"event_name": "if(picked, 'video_played', event_name)"},
                 eligible="event_name = 'page_viewed'",
-                share=0.03,
+                share=0.05,
             ),
         ),
     ),
@@ -599,6 +599,23 @@ class Bench:
             )
             query(f"alter table dq_files delete where {in_real_time} settings mutations_sync = 1")
             self._dbt("+dq_gate")
+            # As if each batch had been judged at one o'clock of the day after it.
+            then = "toDateTime64(batch_date + 1, 6, 'UTC') + interval 13 hour"
+            checks = "stage = 'checks'"
+            query(
+                f"alter table dq_batches delete where {checks} and (stream, batch_date) in (select "
+                f"stream, batch_date from dq_batches where {checks} and recorded_at > {then}) "
+                f"and recorded_at <= {then} settings mutations_sync = 1"
+            )
+            query(
+                f"insert into dq_batches select * replace ({then} as recorded_at) from (select * "
+                f"from dq_batches where {checks} order by recorded_at desc "
+                f"limit 1 by stream, batch_date) where recorded_at != {then}"
+            )
+            query(
+                f"alter table dq_batches delete where {checks} and recorded_at > {then} "
+                "settings mutations_sync = 1"
+            )
 
     def _dbt(self, select: str) -> None:
         settings = {

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import GENERIC_CLICKHOUSE_ERROR, ClickHouseError
 from dbt.adapters.base.meta import available
 from dbt.adapters.clickhouse import connections, dbclient
 from dbt.adapters.clickhouse.credentials import ClickHouseCredentials
@@ -181,6 +181,9 @@ def try_query(self: ClickHouseAdapter, sql: str, fetch: bool = False) -> dict[st
     except DbtRuntimeError as error:
         text = " ".join(_engine_message(error).split())
         code = re.search(r"Code: (\d+)", text)
+        if GENERIC_CLICKHOUSE_ERROR in text:
+            # Rarely chDB gives no text at all for input that it cannot quote.
+            return {"error": "Code: 0. The engine did not say why.", "rows": []}
         if code is None or int(code[1]) in ENGINE_ERROR_CODES:
             raise
         return {"error": text[text.index("Code: ") :], "rows": []}

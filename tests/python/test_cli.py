@@ -19,6 +19,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from conftest import HEADER, ROOT, Gate
+from test_page import browse, needs_a_browser
 
 from sluicegate import __version__
 from sluicegate.cli import main
@@ -327,6 +328,33 @@ def test_models_that_fail_are_exit_code_2_and_one_line(changed_project: ChangedP
     assert re.search(r"broken_[12] failed: .*no_such_column_[12]", complaint)
     assert "skipped" not in complaint
     validate(run.report)
+
+
+# Hostile events
+
+SCRIPT = "<script>document.title='pwned'</script><img src=x onerror=document.title='pwned'>"
+
+
+@needs_a_browser
+def test_scripts_in_every_column_of_an_event_are_text_on_the_page(command: Command) -> None:
+    fields = [f'"{SCRIPT}{name}"' for name in HEADER.strip().split(",")]
+    unknown = HEADER.strip() + f',"{SCRIPT}column"\n'
+    command.gate.write("events_20250101.csv", unknown + ",".join([*fields, '"x"']) + "\n")
+    command.gate.write("events_20250102.csv", HEADER + f'"{SCRIPT}line\n')
+    command.gate.write(f"events_{SCRIPT.replace('/', '')}.csv", HEADER)
+    run = command.run()
+    assert run.exit_code in (0, 1)
+    validate(run.report)
+    page = command.out / "index.html"
+    assert "pwned" in page.read_text()
+    # Even without the policy that would stop any script.
+    page.write_text(
+        re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text())
+    )
+    dom = browse(page)
+    assert "<title>pwned" not in dom
+    assert not re.search(r"<(script|img|iframe)\b", dom)
+    assert "&lt;script&gt;" in dom
 
 
 # It cannot be evaluated

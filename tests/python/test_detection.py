@@ -236,13 +236,13 @@ def test_broken_json_is_none(spec: detection.YearSpec, good: Path, tmp_path: Pat
     assert broken == round(0.04 * len(payloads))
 
 
-def test_three_percent_of_the_page_views_have_a_new_name(
+def test_five_percent_of_the_page_views_have_a_new_name(
     spec: detection.YearSpec, good: Path, tmp_path: Path
 ) -> None:
     before, after, _ = arrived("new_event_name", spec, good, tmp_path)
     was = Counter(row["event_name"] for row in before)
     now = Counter(row["event_name"] for row in after)
-    assert now["video_played"] == round(0.03 * was["page_viewed"])
+    assert now["video_played"] == round(0.05 * was["page_viewed"])
     assert now["video_played"] + now["page_viewed"] == was["page_viewed"]
 
 

@@ -354,7 +354,7 @@ def test_the_same_run_twice_changes_nothing(gate: Gate) -> None:
     tables = [table for table in tables if table not in told]
     before = {table: content(gate, table) for table in tables}
     parts_before = {table: parts(gate, table) for table in OF_THE_RUN}
-    assert all(before.values())
+    assert len(before["raw_web_events"]) > len(before["stg_web_events__clean"]) > 0
 
     assert gate.models()
     assert {table: content(gate, table) for table in tables} == before
