@@ -173,7 +173,8 @@ expected as (
 ),
 
 -- Before the first landing nobody could wait for a file: history that is loaded in one go is not
--- late. A gap between batches that are there is missing whatever the clock says.
+-- late. A gap between batches that are there is missing whatever the clock says; of a long one only
+-- the newest days are, so that one file with a date far off does not make thousands.
 dated as (
 
     select
@@ -194,8 +195,13 @@ dated as (
         on newest.stream = if(expected.stream = '', compared.stream, expected.stream)
     where
         compared.stream != ''
-        or expected.batch_date < expected.newest_date
-        or expected.due_at > expected.live_since
+        or (
+            expected.batch_date > newest.last_date - {{ var('baseline_days') }}
+            and (
+                expected.batch_date < expected.newest_date
+                or expected.due_at > expected.live_since
+            )
+        )
 
 ),
 

@@ -30,6 +30,7 @@ class Gate:
 
     folder: Path
     results: dict[str, str] = field(default_factory=dict)
+    compiled: str = ""
 
     @property
     def landing(self) -> Path:
@@ -69,6 +70,8 @@ class Gate:
         )
         if outcome.exception is not None:
             raise outcome.exception
+        nodes = [result.node for result in getattr(outcome.result, "results", [])]
+        self.compiled = nodes[-1].compiled_code if arguments[0] == "compile" and nodes else ""
         self.results = {
             result.node.name: f"{result.status}: {result.message or ''}"
             for result in getattr(outcome.result, "results", [])
@@ -82,6 +85,11 @@ class Gate:
     def models(self, *arguments: str, **variables: Any) -> bool:
         """Seeds and models, without any test."""
         return self.build("--exclude-resource-type", "test", *arguments, **variables)
+
+    def compile(self, sql: str) -> str:
+        """What a query with Jinja in it becomes."""
+        assert self.dbt("compile", "--inline", sql), self.results
+        return self.compiled
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the data folder."""

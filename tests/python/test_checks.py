@@ -271,9 +271,8 @@ def test_a_drop_to_nothing_is_not_excused_by_its_own_lack_of_volume(judge: Judge
     assert judge.statuses("drop")[5] == "fail"
 
 
-@pytest.mark.parametrize(
-    ("direction", "limit", "value", "status"),
-    [
+def test_a_threshold_is_broken_from_its_limit_on(judge: Judge) -> None:
+    cases = [
         ("above", "0.01", 0.01, "pass"),
         ("above", "0.01", 0.0100001, "fail"),
         ("at_least", "0.01", 0.01, "fail"),
@@ -282,15 +281,17 @@ def test_a_drop_to_nothing_is_not_excused_by_its_own_lack_of_volume(judge: Judge
         ("below", "5", 4.99, "fail"),
         ("at_most", "0", 0, "fail"),
         ("at_most", "0", 0.01, "pass"),
-    ],
-)
-def test_a_threshold_is_broken_from_its_limit_on(
-    judge: Judge, direction: str, limit: str, value: float, status: str
-) -> None:
-    judge.checks(Check("limit", metric="reject_rate", direction=direction, fail_limit=limit))
-    judge.measure("reject_rate", {0: value}, denominator=10_000_000)
+    ]
+    judge.checks(
+        *(
+            Check(f"{direction}_{limit.replace('.', '_')}", direction=direction, fail_limit=limit)
+            for direction, limit in dict.fromkeys((case[0], case[1]) for case in cases)
+        )
+    )
+    judge.measure("rows_raw", {number: case[2] for number, case in enumerate(cases)})
     judge.judge()
-    assert judge.statuses("limit") == {0: status}
+    for number, (direction, limit, _, status) in enumerate(cases):
+        assert judge.statuses(f"{direction}_{limit.replace('.', '_')}")[number] == status
 
 
 def test_equality_allows_one_value(judge: Judge) -> None:
@@ -359,63 +360,70 @@ def test_hostile_text_stays_on_the_line_of_its_message(judge: Judge) -> None:
 # --- the seed -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"metric": "reject_rat"}, "unknown metric"),
-        ({"kind": "treshold"}, 'kind "treshold"'),
-        ({"severity": "MAJOR"}, 'severity "MAJOR"'),
-        ({"stream": "shop"}, 'stream "shop"'),
-        ({"tier": "4"}, 'tier "4"'),
-        ({"is_blocking": "maybe"}, 'is_blocking "maybe"'),
-        ({"direction": "up"}, 'direction "up"'),
-        ({"kind": "equality"}, "leave it empty for equality"),
-        ({"kind": "zscore", "direction": "at_least"}, "needs above, below or both"),
-        ({"warn_limit": "0.2"}, "must not lie beyond"),
-        ({"direction": "below", "warn_limit": "0.01"}, "must not lie beyond"),
-        ({"fail_limit": "five"}, 'fail_limit "five"'),
-        ({"fail_limit": "nan"}, 'fail_limit "nan"'),
-        ({"fail_limit": ""}, "no limit"),
-        ({"fail_limit": "", "warn_limit": "0.1"}, "CRITICAL and has no fail_limit"),
-        ({"severity": "WARN"}, "is WARN and has a fail_limit"),
-        ({"severity": "INFO", "fail_limit": "", "warn_limit": "1", "is_blocking": "true"},
-         "only CRITICAL checks hold"),
-        ({"kind": "zscore", "fail_limit": "-1"}, "write a number above 0"),
-        ({"kind": "zscore", "min_history": "1"}, "needs at least 2"),
-        ({"kind": "zscore", "min_history": "8"}, "7 batches at the most"),
-        ({"min_history": "2.5"}, 'min_history "2.5"'),
-        ({"min_volume": "-1"}, 'min_volume "-1"'),
-        ({"guard": "x"}, 'guard "x"'),
-        ({"money": "all"}, 'money "all"'),
-        ({"breakdown": "by_moon"}, 'unknown metric "by_moon"'),
-        ({"owner": ""}, "has no owner"),
-        ({"channel": "#data"}, 'channel "#data"'),
-        ({"remediation": " "}, "has no remediation"),
-        ({"check_name": "My check"}, "has no usable name"),
-    ],
-)  # fmt: skip
-def test_a_bad_row_of_the_seed_is_an_error_that_says_what_to_write(
-    seeded: Judge, wrong: dict[str, str], said: str
-) -> None:
-    row: dict[str, Any] = {"check_name": "rate", "fail_limit": "0.05", **wrong}
-    seeded.checks(Check("fine", warn_limit="1", severity="WARN"), Check(**row))
-    assert not seeded.gate.build("--select", "dq_check_results", "--exclude-resource-type", "test")
-    error = " ".join(seeded.gate.results["dq_check_results"].split())
-    assert error.startswith("error: Compilation Error")
-    assert "seeds/dq_checks.csv: check " in error
-    assert said in error
+WRONG: list[tuple[dict[str, str], str]] = [
+    ({"metric": "reject_rat"}, "unknown metric"),
+    ({"kind": "treshold"}, 'kind "treshold"'),
+    ({"severity": "MAJOR"}, 'severity "MAJOR"'),
+    ({"stream": "shop"}, 'stream "shop"'),
+    ({"tier": "4"}, 'tier "4"'),
+    ({"is_blocking": "maybe"}, 'is_blocking "maybe"'),
+    ({"direction": "up"}, 'direction "up"'),
+    ({"kind": "equality"}, "leave it empty for equality"),
+    ({"kind": "zscore", "direction": "at_least"}, "needs above, below or both"),
+    ({"warn_limit": "0.2"}, "must not lie beyond"),
+    ({"direction": "below", "warn_limit": "0.01"}, "must not lie beyond"),
+    ({"fail_limit": "five"}, 'fail_limit "five"'),
+    ({"fail_limit": "nan"}, 'fail_limit "nan"'),
+    ({"fail_limit": ""}, "no limit"),
+    ({"fail_limit": "", "warn_limit": "0.1"}, "CRITICAL and has no fail_limit"),
+    ({"severity": "WARN"}, "is WARN and has a fail_limit"),
+    (
+        {"severity": "INFO", "fail_limit": "", "warn_limit": "1", "is_blocking": "true"},
+        "only CRITICAL checks hold",
+    ),
+    ({"kind": "zscore", "fail_limit": "-1"}, "write a number above 0"),
+    ({"kind": "zscore", "min_history": "1"}, "needs at least 2"),
+    ({"kind": "zscore", "min_history": "8"}, "7 batches at the most"),
+    ({"min_history": "2.5"}, 'min_history "2.5"'),
+    ({"min_volume": "-1"}, 'min_volume "-1"'),
+    ({"guard": "x"}, 'guard "x"'),
+    ({"money": "all"}, 'money "all"'),
+    ({"breakdown": "by_moon"}, 'unknown metric "by_moon"'),
+    ({"owner": ""}, "has no owner"),
+    ({"channel": "#data"}, 'channel "#data"'),
+    ({"remediation": " "}, "has no remediation"),
+    ({"check_name": "My check"}, "has no usable name"),
+]
 
 
-def test_a_name_that_is_there_twice_is_an_error(seeded: Judge) -> None:
-    seeded.checks(Check("rate", fail_limit="1"), Check("rate", fail_limit="2"))
-    assert not seeded.gate.build("--select", "dq_check_results", "--exclude-resource-type", "test")
-    assert "rate is there twice" in " ".join(seeded.gate.results["dq_check_results"].split())
+def test_each_bad_row_of_the_seed_is_told_with_what_to_write(emptied: Gate) -> None:
+    judge = Judge(emptied)
+    rows: list[dict[str, Any]] = [
+        {"check_name": f"wrong_{number}", "fail_limit": "0.05", **wrong}
+        for number, (wrong, _) in enumerate(WRONG)
+    ]
+    judge.checks(
+        Check("fine", warn_limit="1", severity="WARN"),
+        Check("twice", fail_limit="1"),
+        Check("twice", fail_limit="2"),
+        *(Check(**row) for row in rows),
+    )
+    problems = [row[0] for row in emptied.query(emptied.compile("{{ _check_problems() }}"))]
+    for (_, said), row in zip(WRONG, rows, strict=True):
+        [problem] = [told for told in problems if told.startswith(f"check {row['check_name']} ")]
+        assert said in problem
+        problems.remove(problem)
+    assert [told.split(":")[0] for told in problems] == ["check twice is there twice"] * 2
 
 
-@pytest.fixture
-def seeded(judge: Judge) -> Judge:
+def test_a_bad_row_of_the_seed_ends_the_build_with_what_to_write(judge: Judge) -> None:
     judge.measure("rows_raw", {0: 1})
-    return judge
+    judge.checks(Check("rate", kind="zsore", fail_limit="1"), Check("no", tier="4", fail_limit="1"))
+    assert not judge.gate.models("--select", "dq_check_results")
+    error = " ".join(judge.gate.results["dq_check_results"].split())
+    assert error.startswith("error: Compilation Error")
+    assert 'seeds/dq_checks.csv: check no has the tier "4": write 1, 2 or 3.' in error
+    assert "(and 1 more rows)" in error
 
 
 # --- gate and acknowledgements --------------------------------------------------------------------
