@@ -608,9 +608,11 @@ class Bench:
                 f"and recorded_at <= {then} settings mutations_sync = 1"
             )
             query(
-                f"insert into dq_batches select * replace ({then} as recorded_at) from (select * "
-                f"from dq_batches where {checks} order by recorded_at desc "
-                f"limit 1 by stream, batch_date) where recorded_at != {then}"
+                # Filtered in here: a where beside the replace would see the new time.
+                f"insert into dq_batches select * replace ({then} as recorded_at) from ("
+                "select * from (select * from dq_batches where "
+                f"{checks} order by recorded_at desc limit 1 by stream, batch_date) "
+                f"where recorded_at > {then})"
             )
             query(
                 f"alter table dq_batches delete where {checks} and recorded_at > {then} "
