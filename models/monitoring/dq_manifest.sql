@@ -196,11 +196,12 @@ dated as (
     where
         compared.stream != ''
         or (
-            expected.batch_date > newest.last_date - {{ var('baseline_days') }}
-            and (
-                expected.batch_date < expected.newest_date
-                or expected.due_at > expected.live_since
-            )
+            expected.batch_date < expected.newest_date
+            and expected.batch_date > expected.newest_date - {{ var('baseline_days') }}
+        )
+        or (
+            expected.due_at > expected.live_since
+            and expected.batch_date > newest.last_date - {{ var('baseline_days') }}
         )
 
 ),

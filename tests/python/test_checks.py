@@ -209,7 +209,7 @@ def test_every_kind_judges_as_a_reference_in_plain_python_does(judge: Judge) -> 
         "rows_rejected": 4,
         "purchases_clean": 5,
     }
-    series = {metric: wandering(seed, 50) for metric, seed in metrics.items()}
+    series = {metric: wandering(seed, 40) for metric, seed in metrics.items()}
     checks = [
         Check("z", "rows_raw", "zscore", "both", "2", "3", guard="0.2"),
         Check("robust", "rows_clean", "robust_zscore", "both", "3", "5", guard="0.1"),
@@ -494,22 +494,20 @@ def test_a_release_holds_for_the_files_that_were_there_and_not_for_newer_ones(ju
 def test_a_lasting_problem_is_one_incident_that_opens_goes_on_and_is_resolved(judge: Judge) -> None:
     judge.checks(Check("rate", "reject_rate", warn_limit="0.05", severity="WARN"))
     told = []
-    for number, value in enumerate([0.01, 0.2, 0.3, 0.2, 0.01, 0.01, 0.2]):
+    for number, value in enumerate([0.2, 0.3, 0.01, 0.01, 0.2]):
         judge.measure("reject_rate", {number: value}, denominator=1000)
         judge.judge()
         told.append([(status, changed) for _, status, changed in judge.incidents()])
     assert told == [
-        [],
         [("opened", True)],
-        [("ongoing", False)],
         [("ongoing", False)],
         [("resolved", True)],
         [("resolved", False)],
         [("resolved", False), ("opened", True)],
     ]
     assert judge.incidents("first_batch, last_batch, batches") == [
-        (day(1), day(3), 3),
-        (day(6), day(6), 1),
+        (day(0), day(1), 2),
+        (day(4), day(4), 1),
     ]
 
 
