@@ -95,7 +95,7 @@ if outcome.exception or broken:
 client.command("system flush logs")
 print(json.dumps(dict(client.query(
     # dbt writes into every statement which node it is for.
-    "select extract(query, '\"node_id\": \"[a-z]+[.]sluicegate[.]([a-z0-9_]+)') as node, "
+    "select extract(query, 'node_id[^a-z]+[a-z]+[.]sluicegate[.]([a-z0-9_]+)') as node, "
     "sum(query_duration_ms) / 1000 from system.query_log where type = 'QueryFinish' group by node"
 ).result_rows)))
 """
