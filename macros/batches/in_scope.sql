@@ -1,7 +1,8 @@
 {#
     SQL condition: the batch is one that the model must rebuild (see batch_scope).
 
-    Arguments: column: the batch date; lookback: true adds the batches of the lookback before them
+    Arguments: column: the batch date; lookback: true adds the batches of the lookback before and of
+               the lookahead after them, a number only so many before (for models without lookahead)
     Example:   where {{ in_scope('batch_date', lookback=true) }}
 #}
 {% macro in_scope(column, lookback=false) %}
@@ -10,7 +11,8 @@
         false
     {%- elif lookback -%}
         {%- set dates = [] -%}
-        {%- for batch in scope -%}{%- do dates.extend(batch.window.split(',')) -%}{%- endfor -%}
+        {%- set first = 0 if lookback is boolean else -(lookback + 1) -%}
+        {%- for batch in scope -%}{%- do dates.extend(batch.window.split(',')[first:]) -%}{%- endfor -%}
         {{ column }} in ('{{ dates | unique | join("', '") }}')
     {%- else -%}
         {{ column }} in ('{{ scope | map(attribute='batch_date') | join("', '") }}')

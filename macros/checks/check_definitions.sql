@@ -3,8 +3,8 @@
 
     Arguments: stream: its name
     Returns:   a query: check_name, stream, tier UInt8, severity, is_blocking Bool, metric, unit,
-               is_share_of_money, dimension, kind, direction, limits (of warn and of fail) Array(Nullable(Float64)), guard and
-               min_volume Float64, min_history UInt16, money, breakdown, column_name, owner, channel,
+               is_share_of_money, dimension, kind, is_baseline (it needs earlier batches), direction,
+               limits (of warn and of fail) Array(Nullable(Float64)), guard and min_volume Float64, min_history UInt16, money, breakdown, column_name, owner, channel,
                remediation
     Errors:    a compile error that names the check and says what to write (see _check_problems)
 #}
@@ -39,6 +39,7 @@
             {%- endfor %}'') as is_share_of_money,
         dimension,
         kind,
+        kind in ({{ _listed(_baseline_kinds()) }}) as is_baseline,
         direction,
         [toFloat64OrNull(warn_limit), toFloat64OrNull(fail_limit)] as limits,
         toFloat64OrZero(guard) as guard,

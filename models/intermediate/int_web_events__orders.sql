@@ -31,7 +31,7 @@ purchases as (
     where
         event_name = 'checkout_completed'
         and not is_rejected
-        and {{ in_lookback('batch_date', var('duplicate_lookback_batches')) }}
+        and {{ in_scope('batch_date', lookback=var('duplicate_lookback_batches')) }}
 
 ),
 

@@ -14,7 +14,6 @@
 -- depends_on: {{ ref('dq_batches') }}, {{ ref('dq_manifest') }}
 
 {%- set stream = model_under_build().config.stream %}
-{%- set baseline_kinds = "('ratio_to_baseline', 'zscore', 'robust_zscore', 'day_over_day')" %}
 
 with
 
@@ -282,13 +281,13 @@ bounds as (
         ) }} as spread,
         arrayMap(
             limit -> if(
-                kind in {{ baseline_kinds }},
+                is_baseline,
                 {{ allowed_deviation('kind', 'limit', 'guard', 'ifNull(expected, 0)', 'spread') }},
                 limit
             ),
             limits
         ) as distances,
-        if(kind in {{ baseline_kinds }}, expected, 0) as center,
+        if(is_baseline, expected, 0) as center,
         if(
             kind = 'equality' or direction in ('above', 'at_least', 'both'),
             arrayMap(distance -> center + distance, distances),
@@ -299,7 +298,7 @@ bounds as (
             arrayMap(
                 (distance, limit) -> multiIf(
                     isNull(distance), null,
-                    kind not in {{ baseline_kinds }}, distance,
+                    not is_baseline, distance,
                     -- However much chance may do, a number below a tenth of the usual one is news.
                     unit in ('rows', 'money', 'number') and limit < 0.9 or kind like '%zscore',
                     greatest(center - distance, if(unit = 'share', 0, 0.1 * center)),

@@ -204,7 +204,7 @@ def ack(
         with connect(load_profile(place.profiles, target)) as client:
             checks = acknowledge(client, word)
         report = _build_and_report(place, target, select="dq_gate+", lands=False)
-        errors = [alert["message"] for alert in report["alerts"] if alert["check"] == "run"]
+        errors = _run_errors(report)
         if errors:
             raise SluicegateError(f"{errors[0]} The acknowledgement is kept; run sluicegate run.")
     except Exception as error:
@@ -321,9 +321,14 @@ def _print(document: dict[str, Any]) -> None:
     print_summary(document, console)
 
 
+def _run_errors(report: dict[str, Any]) -> list[str]:
+    """What kept the run from being evaluated, one line each."""
+    return [alert["message"] for alert in report["alerts"] if alert["check"] == "run"]
+
+
 def _exit(report: dict[str, Any], fail_on: str) -> NoReturn:
     if report["status"] == "ERROR":
-        errors = [alert["message"] for alert in report["alerts"] if alert["check"] == "run"]
+        errors = _run_errors(report)
         more = f" (and {len(errors) - 1} more: see the report)" if len(errors) > 1 else ""
         click.echo(f"sluicegate: {errors[0]}{more}", err=True)
         sys.exit(EXIT_NOT_EVALUATED)
