@@ -12,8 +12,9 @@
     Example:   where {{ in_scope('batch_date') }}
 #}
 {% macro batch_scope() %}
-    {# A model asks many times in one text; the ledger is asked once. #}
-    {% if execute and model.batch_scope is not defined %}
+    {# A model asks many times in one text; the ledger is asked once. What dbt compiles before a
+       materialization of its own renders the SQL again needs no answer. #}
+    {% if execute and model.batch_scope is not defined and flags.WHICH not in ('build', 'run', 'retry') %}
         {% do model.update({'batch_scope': pending_batches(everything=should_full_refresh())}) %}
     {% endif %}
     {{ return(model.get('batch_scope', [])) }}

@@ -29,7 +29,11 @@
     {% set is_rebuilt = false %}
     {% if is_new %}
         {% do create_missing_table(target_relation, empty_sql) %}
-    {% else %}
+    {% endif %}
+    {% set structure = remembered_structure(target_relation, empty_sql) %}
+    {% if is_new %}
+        {% do remember_structure(target_relation, structure.key) %}
+    {% elif structure.key != structure.remembered %}
         {% set difference = structure_difference(
             adapter.get_column_schema_from_query(empty_sql), adapter.get_columns_in_relation(target_relation)
         ) %}
@@ -41,6 +45,8 @@
         {% elif difference %}
             {% set is_rebuilt = true %}
             {% do run_query(create_table_or_empty(False, rebuilt_relation, empty_sql ~ '\nlimit 0', False)) %}
+        {% else %}
+            {% do remember_structure(target_relation, structure.key) %}
         {% endif %}
     {% endif %}
     {% call statement('main') %}select 1{% endcall %}
@@ -94,13 +100,14 @@
 
 {% macro _build_batches(relation, batches) %}
     {% set staging_relation = helper_relation(relation, 'staging') %}
-    {% set columns = adapter.get_columns_in_relation(relation) | map(attribute='quoted') | join(', ') %}
+    {% set columns = adapter.get_columns_in_relation(relation) %}
+    {% set names = columns | map(attribute='quoted') | join(', ') %}
     {% do clone_empty(staging_relation, relation) %}
     {% do model.update({'rebuilding': {'staging_relation': staging_relation, 'batches': batches}}) %}
     {% for step in (batches | batch(1) if model.config.get('one_by_one') else [batches]) %}
         {% do model.update({'batch_scope': step}) %}
         {% do run_query(
-            'insert into ' ~ staging_relation ~ ' (' ~ columns ~ ') select ' ~ columns ~ ' from (\n'
+            'insert into ' ~ staging_relation ~ ' (' ~ names ~ ') select ' ~ names ~ ' from (\n'
             ~ render(model.raw_code) ~ '\n)\nsettings join_use_nulls = 1, '
             ~ model.config.get('insert_settings', 'max_insert_threads = 2')
         ) %}

@@ -9,7 +9,8 @@
     Errors:    a compile error that names the check and says what to write (see _check_problems)
 #}
 {% macro check_definitions(stream) %}
-    {%- if execute and model.get('checks_are_sound') is none -%}
+    {#- Once a run: where dbt compiles the model, not where it is materialized. -#}
+    {%- if execute and model.batch_scope is not defined -%}
         {%- set problems = run_query(_check_problems()).rows if load_relation(ref('dq_checks')) is not none else [] -%}
         {%- if problems -%}
             {{ exceptions.raise_compiler_error(
@@ -17,7 +18,6 @@
                 ~ (' (and ' ~ (problems | length - 1) ~ ' more rows)' if problems | length > 1 else '')
             ) }}
         {%- endif -%}
-        {%- do model.update({'checks_are_sound': true}) -%}
     {%- endif -%}
     {%- set metrics = metric_registry() %}
     select

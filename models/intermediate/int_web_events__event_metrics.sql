@@ -4,6 +4,7 @@
         stream='web_events',
         stage='metrics',
         after='evaluated',
+        insert_settings='max_insert_threads = 2, query_plan_merge_expressions = 0',
         partition_by='batch_date',
         order_by=['metric', 'dimension']
     )

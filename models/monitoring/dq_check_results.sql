@@ -5,7 +5,7 @@
         stage='checks',
         after=['manifest', 'metrics', 'session_metrics'],
         one_by_one=true,
-        insert_settings='max_threads = 1, compile_expressions = 0',
+        insert_settings='max_threads = 1, compile_expressions = 0, query_plan_merge_expressions = 0',
         partition_by=['stream', 'batch_date'],
         order_by=['check_name', 'dimension']
     )

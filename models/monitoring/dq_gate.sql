@@ -4,6 +4,7 @@
         stream='web_events',
         stage='gate',
         after=['checks', 'acknowledged'],
+        insert_settings='max_insert_threads = 2, query_plan_merge_expressions = 0',
         version='toString(any(decision))',
         partition_by=['stream', 'batch_date'],
         order_by=['stream', 'batch_date']

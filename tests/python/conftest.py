@@ -56,6 +56,9 @@ class Gate:
             [
                 *arguments,
                 "--quiet",
+                "--log-level-file",
+                "none",
+                "--no-write-json",
                 "--project-dir",
                 str(ROOT),
                 "--profiles-dir",
