@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,12 +32,17 @@ def find_project() -> Path:
     """
     here = Path.cwd()
     for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
-        if (folder / "dbt_project.yml").is_file():
+        inside_another = folder.name == "observability" and _is_project(folder.parent)
+        if _is_project(folder) and not inside_another:
             return folder
     raise SluicegateError(
         "There is no dbt_project.yml here or above: run this inside the project, "
         "or name its folder with --project-dir."
     )
+
+
+def _is_project(folder: Path) -> bool:
+    return (folder / "dbt_project.yml").is_file()
 
 
 def fail(error: Exception) -> NoReturn:
@@ -73,6 +79,25 @@ _profiles_dir = click.option(
 )
 
 
+_landing = click.option(
+    "--landing",
+    "landing",
+    multiple=True,
+    metavar="DIR | STREAM=GLOB",
+    help="Where the files are: a folder, a glob, s3:// or http(s)://  [default: data/landing]",
+)
+_as_of = click.option(
+    "--as-of",
+    metavar="TIME",
+    help="Time in UTC against which lateness is measured  [default: now]",
+)
+_fail_on = click.option(
+    "--fail-on",
+    type=click.Choice(["critical", "warn"]),
+    default="critical",
+    show_default=True,
+    help="From which severity on the exit code is 1",
+)
 _target = click.option("--target", help="Target of the profile: embedded, server or cluster")
 _out = click.option(
     "--out",
@@ -88,32 +113,16 @@ _notify = click.option(
 
 
 @main.command()
-@click.option(
-    "--landing",
-    "landing",
-    multiple=True,
-    metavar="DIR | STREAM=GLOB",
-    help="Where the files are: a folder, a glob, s3:// or http(s)://  [default: data/landing]",
-)
+@_landing
 @_target
 @click.option("--select", help="Build only what this dbt selection says")
 @click.option("--full-refresh", is_flag=True, help="Land and judge everything again")
 @click.option("--unit-tests", is_flag=True, help="Also run dbt's unit tests of the rules")
-@click.option(
-    "--as-of",
-    metavar="TIME",
-    help="Time in UTC against which lateness is measured  [default: now]",
-)
+@_as_of
 @_out
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON")
 @_notify
-@click.option(
-    "--fail-on",
-    type=click.Choice(["critical", "warn"]),
-    default="critical",
-    show_default=True,
-    help="From which severity on the exit code is 1",
-)
+@_fail_on
 @_project_dir
 @_profiles_dir
 def run(
@@ -159,6 +168,84 @@ def run(
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         _print(report)
+    _exit(report, fail_on)
+
+
+@main.command()
+@_landing
+@_target
+@click.option("--full-refresh", is_flag=True, help="Land and judge everything again")
+@_as_of
+@_out
+@click.option(
+    "--hub-mirror",
+    type=click.Path(path_type=Path),
+    envvar="SLUICEGATE_HUB_MIRROR",
+    metavar="DIR",
+    help="Take dbt packages from here, not from the hub  [default: $SLUICEGATE_HUB_MIRROR]",
+)
+@click.option("--report", "makes_site", is_flag=True, help="Make Elementary's report site")
+@click.option("--open", "opens", is_flag=True, help="Make the site and open it in a browser")
+@_notify
+@_fail_on
+@_project_dir
+@_profiles_dir
+def observe(
+    landing: tuple[str, ...],
+    target: str | None,
+    full_refresh: bool,
+    as_of: str | None,
+    out: Path | None,
+    hub_mirror: Path | None,
+    makes_site: bool,
+    opens: bool,
+    notifies: bool,
+    fail_on: str,
+    project_dir: Path | None,
+    profiles_dir: Path | None,
+) -> None:
+    """Do what `run` does, with Elementary's anomaly tests and, on demand, its report site.
+
+    Builds the dbt project in observability/, which builds the gate's; its packages are installed
+    first. What the anomaly tests find are warnings: what holds a batch is decided by the gate's
+    checks alone. The site is elementary/index.html in the --out folder.
+    """
+    try:
+        place = Place.find(project_dir, profiles_dir, out)
+        if notifies:
+            _check_notifiers()
+        from sluicegate import observe as observability
+        from sluicegate.pipeline import landing_locations, project_landing
+
+        watched = observability.Observability(place.project)
+        if observability.install_packages(watched, hub_mirror):
+            click.echo("dbt packages installed", err=True)
+        os.chdir(place.project)
+        # edr starts dbt in another folder, where a relative path would be another one.
+        os.environ["SLUICEGATE_DATA"] = str(
+            Path(os.environ.get("SLUICEGATE_DATA") or "data/clickhouse").absolute()
+        )
+        report = _build_and_report(
+            place,
+            target,
+            built_project=watched.project,
+            landing=landing_locations(landing) or project_landing(place.project),
+            full_refresh=full_refresh,
+            as_of=as_of,
+            variables=observability.variables(as_of, makes_site or opens),
+        )
+        if makes_site or opens:
+            site = place.out / "elementary" / "index.html"
+            observability.make_site(watched, place.profiles, report["target"], site)
+    except Exception as error:
+        fail(error)
+    if notifies:
+        _tell(report, place.out)
+    _print(report)
+    if makes_site or opens:
+        click.echo(f"site: {site}")
+    if opens and not webbrowser.open(site.as_uri()):
+        click.echo("sluicegate: there is no browser here that could open it", err=True)
     _exit(report, fail_on)
 
 
@@ -268,8 +355,16 @@ def _quiet_libraries() -> None:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
 
 
-def _build_and_report(place: Place, target: str | None, **wanted: Any) -> dict[str, Any]:
-    """Build what is wanted (fields of RunOptions), and write the report of it."""
+def _build_and_report(
+    place: Place, target: str | None, built_project: Path | None = None, **wanted: Any
+) -> dict[str, Any]:
+    """Build what is wanted (fields of RunOptions), and write the report of it.
+
+    Args:
+        place: where things are.
+        target: the profile's target; None takes its default.
+        built_project: the dbt project to build; the gate's own by default.
+    """
     started = time.monotonic()
     _quiet_libraries()
     # dbt takes a second to import: --help and --version do without it.
@@ -280,7 +375,10 @@ def _build_and_report(place: Place, target: str | None, **wanted: Any) -> dict[s
     os.chdir(place.project)
     profile = load_profile(place.profiles, target)
     options = pipeline.RunOptions(
-        project_dir=place.project, profile=profile, profiles_dir=place.profiles, **wanted
+        project_dir=built_project or place.project,
+        profile=profile,
+        profiles_dir=place.profiles,
+        **wanted,
     )
     with RunProgress(Console(stderr=True)) as progress:
         built = pipeline.build(options, progress.on_event)
@@ -361,6 +459,52 @@ def sample(
     except Exception as error:
         fail(error)
     click.echo(f"{len(paths)} files written to {directory}")
+
+
+@main.group("hub-mirror")
+def hub_mirror() -> None:
+    """A mirror of the dbt hub's packages, for networks that do not reach the hub."""
+
+
+@hub_mirror.command("pull")
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--hub-url",
+    metavar="URL",
+    help="Another hub or mirror  [default: $DBT_PACKAGE_HUB_URL, else https://hub.getdbt.com/]",
+)
+@click.option(
+    "--git",
+    "git",
+    multiple=True,
+    metavar="PACKAGE=REPOSITORY",
+    help="Make a package from the tags of a git clone instead: dbt-labs/dbt_utils=../dbt-utils",
+)
+@_project_dir
+def hub_mirror_pull(
+    directory: Path, hub_url: str | None, git: tuple[str, ...], project_dir: Path | None
+) -> None:
+    """Download the dbt packages of observability/ and of edr into DIR, and verify them.
+
+    What is in DIR with the right checksum is not downloaded again. Checksums are in
+    observability/package-checksums.yml; a package with another one, or without one, is not kept.
+    The exit code is 0 when all of them are there, 2 when one is not.
+    """
+    try:
+        from sluicegate.hub.mirror import pull
+        from sluicegate.hub.packages import read_checksums
+        from sluicegate.hub.sources import parse_git
+        from sluicegate.observe import Observability
+
+        watched = Observability(Place.find(project_dir, None, None).project)
+        watched.check()
+        checksums = read_checksums(watched.checksums)
+        packages = pull(directory, watched.locks, checksums, hub_url, parse_git(git))
+    except Exception as error:
+        fail(error)
+    for package in packages:
+        click.echo(f"{package}  {checksums[package]}")
+    click.echo(f"{len(packages)} packages are in {directory}")
 
 
 @main.command("dbt", context_settings={"ignore_unknown_options": True, "help_option_names": []})

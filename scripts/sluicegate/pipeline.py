@@ -34,6 +34,7 @@ class RunOptions:
         unit_tests: also run dbt's unit tests of the rules.
         as_of: time in UTC against which lateness is measured, ISO 8601; None takes the clock.
         lands: whether files are landed, so that their folder must be there.
+        variables: more variables for dbt.
     """
 
     project_dir: Path
@@ -45,6 +46,7 @@ class RunOptions:
     unit_tests: bool = False
     as_of: str | None = None
     lands: bool = True
+    variables: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) ->
         SluicegateError: dbt could not even begin (project, landing folder, data folder in use).
     """
     if options.lands and options.profile.credentials.driver == "chdb":
-        check_landing(options.landing or _project_landing(options.project_dir))
+        check_landing(options.landing or project_landing(options.project_dir))
     arguments = [
         "build",
         "--project-dir",
@@ -160,7 +162,7 @@ def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) ->
         "--target",
         options.profile.target_name,
     ]
-    variables: dict[str, Any] = {}
+    variables = dict(options.variables)
     if options.landing:
         variables["landing"] = options.landing
     if options.as_of:
@@ -177,8 +179,12 @@ def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) ->
     return _summarise(outcome)
 
 
-def _project_landing(project_dir: Path) -> dict[str, list[str]]:
-    """The landing locations that dbt_project.yml gives, seen from the project's folder."""
+def project_landing(project_dir: Path) -> dict[str, list[str]]:
+    """The landing locations that dbt_project.yml gives, seen from the project's folder.
+
+    Raises:
+        SluicegateError: the file cannot be read.
+    """
     try:
         project = yaml.safe_load((project_dir / "dbt_project.yml").read_text())
     except (OSError, yaml.YAMLError) as error:

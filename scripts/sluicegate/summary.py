@@ -10,6 +10,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+# Elementary says of each of its tests when it begins and when it ends.
+_CHATTER = ("Elementary: Started ", "Elementary: Finished ")
+
 _STYLES = {"PASS": "green", "WARN": "yellow", "FAIL": "bold red", "ERROR": "bold red"}
 _SEVERITY_STYLES = {"CRITICAL": "bold red", "WARN": "yellow", "INFO": "dim"}
 
@@ -58,7 +61,7 @@ class RunProgress:
             node = event.data.node_info
             if not self._console.is_terminal and node.resource_type != "test":
                 self._say(f"{node.node_name}: {node.node_status}")
-        elif name == "JinjaLogInfo":
+        elif name == "JinjaLogInfo" and not event.data.msg.startswith(_CHATTER):
             self._say(event.data.msg, style="yellow")
 
     def _say(self, line: str, style: str = "") -> None:
