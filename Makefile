@@ -6,12 +6,13 @@ LANDING ?= data/landing
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup gate test lint test-dbt test-python clean
+.PHONY: help setup gate observe test lint test-dbt test-python clean
 .NOTPARALLEL:
 
 help:
 	@echo "make setup               install everything into .venv (PYTHON=python3.11 chooses the interpreter)"
 	@echo "make gate [LANDING=dir]  let the files in data/landing, or in dir, through the gate"
+	@echo "make observe             the same, with Elementary's tests and its report site (needs a dbt package hub)"
 	@echo "make test                lint, build the project on sample files, run all tests"
 	@echo "make lint                ruff, mypy and sqlfluff only"
 	@echo "make clean               remove .venv and everything built; data/ stays"
@@ -28,11 +29,19 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Without files of one's own there are made-up ones to look at.
+define landed_files
+	@test "$(LANDING)" != data/landing || test -n "$$(ls $(LANDING) 2>/dev/null)" || $(BIN)/sluicegate sample $(LANDING)
+endef
+
 gate: $(INSTALLED)
-ifeq ($(LANDING),data/landing)
-	@test -n "$$(ls $(LANDING) 2>/dev/null)" || $(BIN)/sluicegate sample $(LANDING)
-endif
+	$(landed_files)
 	@$(BIN)/sluicegate run --landing "$(LANDING)"
+
+# Its dbt packages come from the dbt hub, or from the mirror that SLUICEGATE_HUB_MIRROR names.
+observe: $(INSTALLED)
+	$(landed_files)
+	@$(BIN)/sluicegate observe --landing "$(LANDING)" --report
 
 test: lint test-dbt test-python
 
@@ -40,7 +49,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint models analyses tests
+	$(BIN)/sqlfluff lint models analyses tests observability
 
 # Parse without a single warning, then all models, unit tests and data tests on three sample days.
 test-dbt: export DBT_PROFILES_DIR := profiles
@@ -55,6 +64,6 @@ test-python: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 clean:
-	rm -rf .venv target logs dbt_packages .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv target logs $(addprefix observability/,target logs dbt_packages) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf scripts/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
