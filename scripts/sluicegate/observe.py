@@ -28,7 +28,6 @@ run_dbt_deps_if_needed: false
 # Nothing that only the site shows is written by a build whose site nobody makes.
 _WITHOUT_ARTIFACTS = {
     "disable_dbt_artifacts_autoupload": True,
-    "disable_dbt_columns_autoupload": True,
     "disable_dbt_invocation_autoupload": True,
     "disable_run_results": True,
 }

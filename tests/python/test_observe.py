@@ -355,6 +355,8 @@ def test_the_sites_pages_show_tests_models_and_lineage(observed: Observed, tmp_p
     results = words(observed, "test-results", tmp_path)
     assert f"All ({tests})" in results
     assert f"Warnings ({warnings})" in results
-    assert "clean_device_anomalies" in results
+    assert re.search(
+        r"obs_sessions - dimension_anomalies dimension dbt [\d/:, APM]+ Warning", results
+    )
     lineage = words(observed, "lineage", tmp_path)
     assert "sluicegate_observability" in lineage
