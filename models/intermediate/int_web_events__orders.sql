@@ -7,6 +7,7 @@
         lookback_batches=[
             var('attribution_window_days') + 1, var('duplicate_lookback_batches')
         ] | max,
+        version='toString(sum(cityHash64(tuple(*))))',
         partition_by='batch_date',
         order_by=['client_id', 'ordered_at']
     )

@@ -6,6 +6,7 @@
         after='session_parts',
         lookback_batches=2,
         lookahead_batches=1,
+        version='toString(sum(cityHash64(tuple(*))))',
         partition_by='batch_date',
         order_by=['client_id', 'started_at']
     )

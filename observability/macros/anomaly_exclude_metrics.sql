@@ -33,6 +33,16 @@
 {%- endmacro %}
 
 {#
+    Days on which the relation has no rows, held or not delivered.
+
+    Arguments: relation: a relation with batch_at
+    Example:   anomaly_exclude_metrics: "{{ days_without_rows(ref('obs_sessions')) }}"
+#}
+{% macro days_without_rows(relation) -%}
+    metric_date not in (select toDate(batch_at) from {{ relation }})
+{%- endmacro %}
+
+{#
     Days of another weekday than the judged one.
 
     Elementary's own seasonality: day_of_week gives the same verdict, but the message of a failing test

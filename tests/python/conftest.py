@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import clickhouse_connect
 import pytest
 from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
 
 import dbt_sluicegate
 
@@ -20,12 +24,21 @@ PUFFY = ROOT.parent / "shared" / "data" / "puffy"
 HEADER = "client_id,page_url,referrer,timestamp,event_name,event_data,user_agent\n"
 
 
+@functools.cache
+def _packed_project(options: tuple[str, ...]) -> bytes:
+    """The project as dbt parses it, in the form in which dbt itself keeps it between two runs."""
+    parsed = dbtRunner().invoke(["parse", *options])
+    if parsed.exception is not None:
+        raise parsed.exception
+    packed: bytes = parsed.result.to_msgpack()
+    return packed
+
+
 @dataclass
 class Gate:
     """One data folder and one landing folder, and dbt run on them in this process.
 
-    The paths are the same for all tests of a worker (dbt parses the project again whenever a
-    variable changes); what is in them is not.
+    The paths are the same for all tests of a worker; what is in them is not.
     """
 
     folder: Path
@@ -51,25 +64,29 @@ class Gate:
 
         Returns whether everything passed. Errors of dbt itself are raised.
         """
-        settings = {"landing": {"web_events": str(self.landing)}, **variables}
-        outcome = dbtRunner().invoke(
-            [
-                *arguments,
-                "--quiet",
-                "--log-level-file",
-                "none",
-                "--no-write-json",
-                "--project-dir",
-                str(ROOT),
-                "--profiles-dir",
-                str(ROOT / "profiles"),
-                "--target-path",
-                str(self.folder / "target"),
-                "--log-path",
-                str(self.folder / "logs"),
-                "--vars",
-                json.dumps(settings),
-            ]
+        options = (
+            "--quiet",
+            "--log-level-file",
+            "none",
+            "--no-write-json",
+            "--project-dir",
+            str(ROOT),
+            "--profiles-dir",
+            str(ROOT / "profiles"),
+            "--target-path",
+            str(self.folder / "target"),
+            "--log-path",
+            str(self.folder / "logs"),
+            "--vars",
+        )
+        usual = {"landing": {"web_events": str(self.landing)}}
+        project = None
+        if arguments[0] != "parse":
+            # Parsed once: its files stay as they are, and the variables that tests change are none
+            # of those that matter to the parser. Each command has a copy of its own.
+            project = Manifest.from_msgpack(_packed_project((*options, json.dumps(usual))))
+        outcome = dbtRunner(manifest=project).invoke(
+            [*arguments, *options, json.dumps({**usual, **variables})]
         )
         if outcome.exception is not None:
             raise outcome.exception
@@ -96,16 +113,32 @@ class Gate:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the data folder."""
+        with self._client("sluicegate") as client:
+            return [tuple(row) for row in client.query(sql).result_rows]
+
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """Let the engine run on the data folder for as long as this lasts.
+
+        Outside of it every query and every dbt command starts the engine anew, as it is for users,
+        which takes a second. Not for tests in which another process opens the folder, nor around a
+        change of the folder's files.
+        """
+        with self._client("default"):
+            yield
+
+    @contextmanager
+    def _client(self, database: str) -> Iterator[Any]:
         config = dbt_sluicegate._prepare_folder(self.data)
         client = clickhouse_connect.get_client(
             interface="chdb",
             path=str(self.data),
             chdb_options={"config-file": str(config)},
-            database="sluicegate",
+            database=database,
             settings={"session_timezone": "UTC"},
         )
         try:
-            return [tuple(row) for row in client.query(sql).result_rows]
+            yield client
         finally:
             client.close()
 
@@ -127,25 +160,45 @@ def gate(gate_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
     return made
 
 
+@pytest.fixture
+def started(gate: Gate) -> Iterator[None]:
+    """For tests that need no engine of its own for each command: it runs throughout the test."""
+    with gate.started():
+        yield
+
+
 @pytest.fixture(scope="session")
-def emptied_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("emptied") / "clickhouse"
+def emptied_folder(gate_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder to be copied: the project built on one row, and everything it wrote removed."""
+    gate = Gate(gate_folder)
+    folder = tmp_path_factory.mktemp("emptied") / "clickhouse"
+    views = ("dq_metrics", "dq_alerts", "fct_order_items")
+    seeds = ("dq_checks", "dq_calendar")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLUICEGATE_DATA", str(gate.data))
+        patch.chdir(ROOT)
+        for path in (gate.landing, gate.data):
+            shutil.rmtree(path, ignore_errors=True)
+        gate.landing.mkdir()
+        gate.write("events_20240101.csv", HEADER + "c,u,,2024-01-01T01:00:00.000Z,page_viewed,,a\n")
+        with gate.started():
+            assert gate.models(), gate.results
+            for (table,) in gate.query("show tables"):
+                if table not in views + seeds:
+                    gate.query(f"truncate table {table}")
+        shutil.copytree(gate.data, folder, symlinks=True)
+    return folder
 
 
 @pytest.fixture
-def emptied(gate: Gate, emptied_folder: Path) -> Gate:
-    """The project built on one row and then emptied, for tests that write the tables themselves."""
-    if emptied_folder.exists():
-        shutil.copytree(emptied_folder, gate.data, symlinks=True)
-        return gate
-    gate.write("events_20240101.csv", HEADER + "c,u,,2024-01-01T01:00:00.000Z,page_viewed,,a\n")
-    assert gate.models(), gate.results
-    kept = ("dq_checks", "dq_calendar", "dq_metrics", "dq_alerts", "fct_order_items")
-    for (table,) in gate.query("show tables"):
-        if table not in kept:
-            gate.query(f"truncate table {table}")
-    shutil.copytree(gate.data, emptied_folder, symlinks=True)
-    return gate
+def emptied(gate: Gate, emptied_folder: Path) -> Iterator[Gate]:
+    """A gate whose tables are there and empty; its engine runs throughout the test.
+
+    For tests that write the tables themselves, and for those to which the first build is nothing.
+    """
+    shutil.copytree(emptied_folder, gate.data, symlinks=True)
+    with gate.started():
+        yield gate
 
 
 @pytest.fixture

@@ -88,29 +88,30 @@ def story(gate_folder: Path, receiver: Receiver) -> Iterator[Story]:
         command.gate.write("events_20250101.csv", HEADER + GOOD.format("ann", 1))
         command.gate.write("events_20250102.csv", HEADER + GOOD.format("bob", 2))
         call("before anything", "ack", *WHO, "--reason", "x")
-        call("good", *run)
-        see("good")
-        command.gate.write("events_20250102.csv", WITHOUT_TIMESTAMP)
-        receiver.status = 500
-        call("held, and nobody reached", *run)
-        receiver.status = 200
-        call("told later", "notify")
-        call("told already", "notify")
-        see("held")
-        call("no reason", "ack", *WHO, "--reason", " ")
-        call("no name", "ack", *WHO[:-1], "", "--reason", "x")
-        call("another batch", "ack", *WHO[:3], "2025-01-01", *WHO[4:], "--reason", "x")
-        call("another stream", "ack", "--stream", "shop", *WHO[2:], "--reason", "x")
-        call("another check", "ack", *WHO, "--reason", "x", "--check", "reject_rate")
-        see("refused")
-        call("released", "ack", *WHO, "--reason", "it's right; drop table x\\", "--notify")
-        see("released")
-        report = json.loads((command.out / "monitoring_report.json").read_text())
-        call("after", *run)
-        audit = command.gate.query(
-            "select toString(batch_date), check_name, acknowledged_by, reason "
-            "from dq_acknowledgements"
-        )
+        with command.gate.started():
+            call("good", *run)
+            see("good")
+            command.gate.write("events_20250102.csv", WITHOUT_TIMESTAMP)
+            receiver.status = 500
+            call("held, and nobody reached", *run)
+            receiver.status = 200
+            call("told later", "notify")
+            call("told already", "notify")
+            see("held")
+            call("no reason", "ack", *WHO, "--reason", " ")
+            call("no name", "ack", *WHO[:-1], "", "--reason", "x")
+            call("another batch", "ack", *WHO[:3], "2025-01-01", *WHO[4:], "--reason", "x")
+            call("another stream", "ack", "--stream", "shop", *WHO[2:], "--reason", "x")
+            call("another check", "ack", *WHO, "--reason", "x", "--check", "reject_rate")
+            see("refused")
+            call("released", "ack", *WHO, "--reason", "it's right; drop table x\\", "--notify")
+            see("released")
+            report = json.loads((command.out / "monitoring_report.json").read_text())
+            call("after", *run)
+            audit = command.gate.query(
+                "select toString(batch_date), check_name, acknowledged_by, reason "
+                "from dq_acknowledgements"
+            )
         yield Story(said, clean, audit, messages, report)
 
 

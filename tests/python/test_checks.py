@@ -8,10 +8,12 @@ import statistics
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Gate
+from test_publishing import story
 
 STREAM = "web_events"
 FIRST = datetime.date(2025, 1, 6)  # a Monday
@@ -230,14 +232,6 @@ def test_every_kind_judges_as_a_reference_in_plain_python_does(judge: Judge) -> 
     assert found == {"pass", "warn", "fail", "insufficient_history"}
 
 
-def test_a_batch_is_no_part_of_its_own_baseline(judge: Judge) -> None:
-    # Within seven values that include its own, no z-score exceeds 6 / sqrt(7) = 2.27.
-    judge.checks(Check("z", kind="zscore", direction="both", fail_limit="3", guard="0"))
-    judge.measure("rows_raw", dict.fromkeys(range(6), 1000.0) | {6: 100_000.0})
-    judge.judge()
-    assert judge.statuses("z")[6] == "fail"
-
-
 def test_a_lasting_fault_does_not_become_normal_until_somebody_says_it_is(judge: Judge) -> None:
     judge.checks(Check("drop", kind="ratio_to_baseline", direction="below", fail_limit="0.4"))
     judge.measure("rows_raw", dict.fromkeys(range(7), 1000.0) | dict.fromkeys(range(7, 17), 400.0))
@@ -253,65 +247,102 @@ def test_a_lasting_fault_does_not_become_normal_until_somebody_says_it_is(judge:
     assert judge.statuses("drop")[17] == "pass"
 
 
-def test_too_little_volume_is_a_status_of_its_own(judge: Judge) -> None:
-    judge.checks(Check("rate", metric="reject_rate", fail_limit="0.05", min_volume="100"))
-    judge.measure("reject_rate", {0: 0.5}, denominator=10, volume=10)
-    judge.measure("reject_rate", {1: 0.5}, denominator=100, volume=100)
-    judge.judge()
-    assert judge.statuses("rate") == {0: "low_volume", 1: "fail"}
+# --- checks that have nothing to do with one another, judged in one run ---------------------------
+
+# Direction, limit, value and what it comes to, a day each.
+AT_THE_LIMIT = [
+    ("above", "0.01", 0.01, "pass"),
+    ("above", "0.01", 0.0100001, "fail"),
+    ("at_least", "0.01", 0.01, "fail"),
+    ("at_least", "0.01", 0.0099999, "pass"),
+    ("below", "5", 5, "pass"),
+    ("below", "5", 4.99, "fail"),
+    ("at_most", "0", 0, "fail"),
+    ("at_most", "0", 0.01, "pass"),
+]
+HOSTILE = "a\\nCRITICAL all is lost\\r\\0<script>" + "x" * 500
 
 
-def test_a_drop_to_nothing_is_not_excused_by_its_own_lack_of_volume(judge: Judge) -> None:
-    check = Check("drop", "revenue_clean", "ratio_to_baseline", "below", fail_limit="0.4")
-    check.min_volume = "10"
-    judge.checks(check)
-    judge.measure("revenue_clean", dict.fromkeys(range(5), 5000.0), volume=20)
-    judge.measure("revenue_clean", {5: 0.0}, volume=0)
-    judge.judge()
-    assert judge.statuses("drop")[5] == "fail"
+def limit_check(direction: str, limit: str) -> str:
+    return f"{direction}_{limit.replace('.', '_')}"
 
 
-def test_a_threshold_is_broken_from_its_limit_on(judge: Judge) -> None:
-    cases = [
-        ("above", "0.01", 0.01, "pass"),
-        ("above", "0.01", 0.0100001, "fail"),
-        ("at_least", "0.01", 0.01, "fail"),
-        ("at_least", "0.01", 0.0099999, "pass"),
-        ("below", "5", 5, "pass"),
-        ("below", "5", 4.99, "fail"),
-        ("at_most", "0", 0, "fail"),
-        ("at_most", "0", 0.01, "pass"),
-    ]
-    judge.checks(
-        *(
-            Check(f"{direction}_{limit.replace('.', '_')}", direction=direction, fail_limit=limit)
-            for direction, limit in dict.fromkeys((case[0], case[1]) for case in cases)
+@pytest.fixture(scope="module")
+def together(gate_folder: Path, emptied_folder: Path) -> Judge:
+    with story(gate_folder, emptied_folder) as gate:
+        judge = Judge(gate)
+        judge.checks(
+            Check("z", "users", "zscore", "both", fail_limit="3", guard="0"),
+            Check("rate", "reject_rate", fail_limit="0.05", min_volume="100"),
+            Check("drop", "revenue_clean", "ratio_to_baseline", "below", fail_limit="0.4",
+                  min_volume="10"),
+            *(
+                Check(limit_check(*limit), "longest_gap_minutes", direction=limit[0],
+                      fail_limit=limit[1])
+                for limit in dict.fromkeys(case[:2] for case in AT_THE_LIMIT)
+            ),
+            Check("same", "rows_unaccounted", "equality", "", fail_limit="0"),
+            Check("parts", "revenue_by_device", "ratio_to_baseline", "both", "0.5", dimension="*",
+                  severity="WARN", min_volume="20"),
+            Check("new", "columns_added", dimension="*", warn_limit="0", severity="WARN"),
+        )  # fmt: skip
+        measure = judge.measure
+        measure("rows_raw", dict.fromkeys(range(8), 1000.0))
+        measure("users", dict.fromkeys(range(6), 1000.0) | {6: 100_000.0})
+        measure("reject_rate", {0: 0.5}, denominator=10, volume=10)
+        measure("reject_rate", {1: 0.5}, denominator=100, volume=100)
+        measure("revenue_clean", dict.fromkeys(range(5), 5000.0), volume=20)
+        measure("revenue_clean", {5: 0.0}, volume=0)
+        measure(
+            "longest_gap_minutes", {number: case[2] for number, case in enumerate(AT_THE_LIMIT)}
         )
-    )
-    judge.measure("rows_raw", {number: case[2] for number, case in enumerate(cases)})
-    judge.judge()
-    for number, (direction, limit, _, status) in enumerate(cases):
-        assert judge.statuses(f"{direction}_{limit.replace('.', '_')}")[number] == status
+        measure("rows_unaccounted", {0: 0, 1: 1, 2: -1})
+        by_device = "revenue_by_device"
+        measure(by_device, dict.fromkeys(range(8), 0.6), dimension="mobile", volume=90)
+        measure(by_device, dict.fromkeys(range(7), 0.4), dimension="desktop", volume=60)
+        measure("columns_added", {0: 1}, dimension=HOSTILE)
+        assert judge.judge()
+        return judge
 
 
-def test_equality_allows_one_value(judge: Judge) -> None:
-    judge.checks(Check("same", "rows_unaccounted", "equality", "", fail_limit="0"))
-    judge.measure("rows_unaccounted", {0: 0, 1: 1, 2: -1})
-    judge.judge()
-    assert judge.statuses("same") == {0: "pass", 1: "fail", 2: "fail"}
+def test_a_batch_is_no_part_of_its_own_baseline(together: Judge) -> None:
+    # Within seven values that include its own, no z-score exceeds 6 / sqrt(7) = 2.27.
+    assert together.statuses("z")[6] == "fail"
 
 
-def test_a_reason_that_vanishes_counts_as_nothing(judge: Judge) -> None:
-    judge.checks(
-        Check("parts", "revenue_by_device", "ratio_to_baseline", "both", "0.5", dimension="*",
-              severity="WARN", min_volume="20")
-    )  # fmt: skip
-    judge.measure("rows_raw", dict.fromkeys(range(8), 1000.0))
-    judge.measure("revenue_by_device", dict.fromkeys(range(8), 0.6), dimension="mobile", volume=90)
-    judge.measure("revenue_by_device", dict.fromkeys(range(7), 0.4), dimension="desktop", volume=60)
-    judge.judge()
-    assert judge.statuses("parts", "mobile")[7] == "pass"
-    assert judge.statuses("parts", "desktop")[7] == "warn"
+def test_too_little_volume_is_a_status_of_its_own(together: Judge) -> None:
+    rate = together.statuses("rate")
+    assert (rate[0], rate[1]) == ("low_volume", "fail")
+
+
+def test_a_drop_to_nothing_is_not_excused_by_its_own_lack_of_volume(together: Judge) -> None:
+    assert together.statuses("drop")[5] == "fail"
+
+
+def test_a_threshold_is_broken_from_its_limit_on(together: Judge) -> None:
+    for number, (direction, limit, _, status) in enumerate(AT_THE_LIMIT):
+        assert together.statuses(limit_check(direction, limit))[number] == status
+
+
+def test_equality_allows_one_value(together: Judge) -> None:
+    same = together.statuses("same")
+    assert [same[number] for number in range(3)] == ["pass", "fail", "fail"]
+
+
+def test_a_reason_that_vanishes_counts_as_nothing(together: Judge) -> None:
+    assert together.statuses("parts", "mobile")[7] == "pass"
+    assert together.statuses("parts", "desktop")[7] == "warn"
+
+
+def test_hostile_text_stays_on_the_line_of_its_message(together: Judge) -> None:
+    [message] = [
+        result["message"]
+        for (check, _, _), result in together.results.items()
+        if check == "new" and result["observed"]
+    ]
+    assert message.startswith("new[a CRITICAL all is lost <script>xxx")
+    assert len(message) < 300
+    assert not set(message) & {"\n", "\r", "\0"}
 
 
 # --- what a message says --------------------------------------------------------------------------
@@ -344,17 +375,6 @@ def test_a_message_says_what_how_much_against_what_since_when_and_what_it_costs(
         "rate=0.1 (max 0.05, usually 0.01) since 09:00; revenue 1240.5 at stake; "
         "mostly missing_client_id (216, usually 0)"
     )
-
-
-def test_hostile_text_stays_on_the_line_of_its_message(judge: Judge) -> None:
-    judge.checks(Check("new", "columns_added", dimension="*", warn_limit="0", severity="WARN"))
-    hostile = "a\\nCRITICAL all is lost\\r\\0<script>" + "x" * 500
-    judge.measure("columns_added", {0: 1}, dimension=hostile)
-    judge.judge()
-    [message] = [result["message"] for result in judge.results.values() if result["observed"]]
-    assert message.startswith("new[a CRITICAL all is lost <script>xxx")
-    assert len(message) < 300
-    assert not set(message) & {"\n", "\r", "\0"}
 
 
 # --- the seed -------------------------------------------------------------------------------------
@@ -396,8 +416,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
 ]
 
 
-def test_each_bad_row_of_the_seed_is_told_with_what_to_write(emptied: Gate) -> None:
-    judge = Judge(emptied)
+def test_each_bad_row_of_the_seed_is_told_with_what_to_write(judge: Judge) -> None:
     rows: list[dict[str, Any]] = [
         {"check_name": f"wrong_{number}", "fail_limit": "0.05", **wrong}
         for number, (wrong, _) in enumerate(WRONG)
@@ -408,7 +427,7 @@ def test_each_bad_row_of_the_seed_is_told_with_what_to_write(emptied: Gate) -> N
         Check("twice", fail_limit="2"),
         *(Check(**row) for row in rows),
     )
-    problems = [row[0] for row in emptied.query(emptied.compile("{{ _check_problems() }}"))]
+    problems = [row[0] for row in judge.gate.query(judge.gate.compile("{{ _check_problems() }}"))]
     for (_, said), row in zip(WRONG, rows, strict=True):
         [problem] = [told for told in problems if told.startswith(f"check {row['check_name']} ")]
         assert said in problem

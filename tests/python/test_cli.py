@@ -208,7 +208,7 @@ class BadData:
 
 @pytest.fixture(scope="module")
 def bad_data(gate_folder: Path) -> BadData:
-    with command_in(gate_folder) as command:
+    with command_in(gate_folder) as command, command.gate.started():
         command.gate.write("events_20250101.csv", day(1, "ann"))
         broken = command.gate.write("events_20250102.parquet", "no parquet")
         unreadable = command.run()
@@ -297,14 +297,17 @@ def changed_project(gate_folder: Path, tmp_path_factory: pytest.TempPathFactory)
     with command_in(gate_folder) as command, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DBT_TARGET_PATH", str(project / "target"))
         command.gate.write("events_20250101.csv", day(1, "ann", "bob"))
-        tolerated = command.run(*here)
-        not_tolerated = command.run(*here, "--fail-on", "warn")
+        with command.gate.started():
+            tolerated = command.run(*here)
+            not_tolerated = command.run(*here, "--fail-on", "warn")
         for number in (1, 2):
             (project / "models" / f"broken_{number}.sql").write_text(
                 f"select no_such_column_{number} from {{{{ ref('dq_gate') }}}}"
             )
         (project / "models" / "skipped.sql").write_text("select * from {{ ref('broken_1') }}")
-        return ChangedProject(tolerated, not_tolerated, command.run(*here))
+        with command.gate.started():
+            broken = command.run(*here)
+        return ChangedProject(tolerated, not_tolerated, broken)
 
 
 def test_a_warning_is_exit_code_0_unless_asked_to_fail(changed_project: ChangedProject) -> None:
@@ -342,7 +345,8 @@ def test_scripts_in_every_column_of_an_event_are_text_on_the_page(command: Comma
     command.gate.write("events_20250101.csv", unknown + ",".join([*fields, '"x"']) + "\n")
     command.gate.write("events_20250102.csv", HEADER + f'"{SCRIPT}line\n')
     command.gate.write(f"events_20250103{SCRIPT.replace('/', '')}.csv", HEADER)
-    run = command.run()
+    with command.gate.started():
+        run = command.run()
     assert run.exit_code in (0, 1)
     validate(run.report)
     page = command.out / "index.html"
@@ -536,14 +540,15 @@ COLLISIONS = {"2025-02-26", "2025-02-27", "2025-03-01"}
 def test_the_report_of_real_files_says_what_was_counted_in_them(
     command: Command, puffy: Path
 ) -> None:
-    run = command.run(landing=str(puffy))
-    assert run.exit_code == 0
-    purchases = dict(
-        command.gate.query(
-            "select toString(batch_date), toUInt64(numerator) from dq_metrics "
-            "where metric = 'purchases' and dimension = ''"
+    with command.gate.started():
+        run = command.run(landing=str(puffy))
+        purchases = dict(
+            command.gate.query(
+                "select toString(batch_date), toUInt64(numerator) from dq_metrics "
+                "where metric = 'purchases' and dimension = ''"
+            )
         )
-    )
+    assert run.exit_code == 0
     found = {
         date: (
             batch["rows_raw"],

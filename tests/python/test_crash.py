@@ -27,12 +27,13 @@ from typing import Any
 import pytest
 from conftest import ROOT, Gate
 from dbt.cli.main import dbtRunner
+from test_publishing import empty_gate
 
 from dbt_sluicegate import ChdbClient
 from sluicegate.sample import SampleSpec, write_sample
 
 DAYS = 6
-ROWS_PER_DAY = 30_000
+ROWS_PER_DAY = 8_000
 
 # Rows and a hash of their content, per day.
 Fingerprint = dict[datetime.date, tuple[int, int]]
@@ -65,7 +66,7 @@ class Moment:
 
 
 MOMENTS = (
-    Moment("while files are read", "insert into .*raw_web_events__sg_together", delay=0.1),
+    Moment("while files are read", "insert into .*raw_web_events__sg_together", delay=0.02),
     Moment("raw rows replaced, not in the ledger", "insert into .*dq_files", 3),
     Moment("some days' judgements replaced", "replace partition .*evaluated__sg_staging", 5),
     Moment("rejects replaced, not in the ledger", "insert into .*dq_batches.* 'rejects' as stage"),
@@ -134,25 +135,26 @@ def fingerprint(gate: Gate, table: str) -> Fingerprint:
 
 
 @pytest.fixture(scope="module")
-def deliveries(tmp_path_factory: pytest.TempPathFactory) -> Deliveries:
-    folder = tmp_path_factory.mktemp("crash")
-    gate = Gate(folder)
-    first_data = folder / "first"
+def deliveries(gate_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Deliveries:
+    gate = empty_gate(gate_folder)
+    first_data = tmp_path_factory.mktemp("crash") / "clickhouse"
     spec = SampleSpec(first_date=datetime.date(2025, 1, 1), days=DAYS, rows_per_day=ROWS_PER_DAY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLUICEGATE_DATA", str(gate.data))
         patch.chdir(ROOT)
         write_sample(gate.landing, spec)
-        assert gate.models()
-        before = contents(gate)
+        with gate.started():
+            assert gate.models()
+            before = contents(gate)
         shutil.copytree(gate.data, first_data, symlinks=True)
         shutil.rmtree(gate.landing)
         write_sample(gate.landing, SampleSpec(spec.first_date, DAYS, ROWS_PER_DAY, seed=7))
-        assert gate.models()
-        after = contents(gate)
+        with gate.started():
+            assert gate.models()
+            after = contents(gate)
     assert all(len(days) == DAYS for days in (*before.values(), *after.values()))
     assert all(before[table] != after[table] for table in before if table != "dq_gate")
-    return Deliveries(folder, first_data, before, after)
+    return Deliveries(gate_folder, first_data, before, after)
 
 
 @pytest.fixture
@@ -196,9 +198,10 @@ def days_of(gate: Gate, deliveries: Deliveries, table: str) -> set[str]:
 
 
 def assert_as_if_nobody_had_killed_it(gate: Gate, deliveries: Deliveries) -> None:
-    assert gate.build()
-    assert contents(gate) == deliveries.after
-    assert gate.query("select name from system.tables where position(name, '__sg_') > 0") == []
+    with gate.started():
+        assert gate.build()
+        assert contents(gate) == deliveries.after
+        assert gate.query("select name from system.tables where position(name, '__sg_') > 0") == []
 
 
 def test_a_run_killed_at_any_statement_leaves_what_one_clean_run_leaves(
@@ -219,8 +222,9 @@ def test_sluicegate_run_killed_at_random_times_leaves_what_one_clean_run_leaves(
     draw = random.Random(20250101)
     for longest in (1.0, 2.0):
         kill_after(interrupted, draw.uniform(0.02, longest))
-        for table in ("raw_web_events", "stg_web_events__clean"):
-            assert days_of(interrupted, deliveries, table) <= {"before", "after"}
+        with interrupted.started():
+            for table in ("raw_web_events", "stg_web_events__clean"):
+                assert days_of(interrupted, deliveries, table) <= {"before", "after"}
     assert_as_if_nobody_had_killed_it(interrupted, deliveries)
 
 

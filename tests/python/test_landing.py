@@ -173,10 +173,12 @@ def empty_gate(folder: Path) -> Gate:
 
 @contextmanager
 def environment(gate: Gate) -> Iterator[None]:
+    """What dbt needs to find the gate's folders; its engine runs throughout."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLUICEGATE_DATA", str(gate.data))
         patch.chdir(ROOT)
-        yield
+        with gate.started():
+            yield
 
 
 @pytest.fixture(scope="module")
@@ -1035,6 +1037,7 @@ def test_a_file_that_became_unreadable_keeps_the_rows_it_had(story: Story) -> No
     assert story.repaired.clean(name) == [(2, "c-9")]
 
 
+@pytest.mark.usefixtures("started")
 def test_a_refused_line_with_bytes_that_are_no_utf8_is_malformed_and_ends_no_run(
     gate: Gate,
 ) -> None:
@@ -1066,6 +1069,7 @@ def web_server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         thread.join()
 
 
+@pytest.mark.usefixtures("started")
 def test_files_land_over_http(gate: Gate, web_server: tuple[Path, str]) -> None:
     folder, address = web_server
     (folder / "shop").mkdir()

@@ -6,6 +6,7 @@ SLUICEGATE_HUB_MIRROR names, or sluicegate/hub-mirror in the user's cache folder
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 import os
@@ -315,9 +316,36 @@ def test_nothing_that_a_visitor_sent_is_kept_by_elementary(observed: Observed) -
     site = observed.site.read_text()
     assert clients
     assert not [client for (client,) in clients if client in site]
-    kept = observed.query("select result_row from sluicegate_elementary.test_result_rows")
+    kept = observed.query(
+        "select result_rows from sluicegate_elementary.elementary_test_results "
+        "where result_rows != ''"
+    )
     assert kept
-    assert not [row for (row,) in kept for (client,) in clients[:50] if client in row]
+    assert not [row for (row,) in kept for (client,) in clients if client in row]
+
+
+def test_the_site_has_plots_owners_and_what_comes_from_what(observed: Observed) -> None:
+    """Read from the data that its pages are drawn from."""
+    encoded = re.search(
+        r"window\.elementaryData = JSON\.parse\(atob\('([^']+)'\)\)", observed.site.read_text()
+    )
+    assert encoded
+    data = json.loads(base64.b64decode(encoded[1]))
+    results = {
+        result["metadata"]["test_unique_id"].split(".")[2]: result
+        for found in data["test_results"].values()
+        for result in found
+    }
+    volume = results["dq_metrics_volume_anomalies"]["test_results"]
+    assert [point for point in volume["metrics"] if point["value"] and point["average"]]
+    sessions = results["sessions_device_anomalies"]["metadata"]
+    assert sessions["latest_run_status"] == "warn"
+    owned = data["models"]["model.sluicegate.fct_sessions"]
+    assert (owned["owners"], owned["tags"]) == (["web_analytics"], ["gate"])
+    assert [
+        "model.sluicegate.stg_web_events__clean",
+        "model.sluicegate.stg_web_events__evaluated",
+    ] in data["lineage"]["edges"]
 
 
 def test_dbt_parses_the_project_without_a_warning(mirror: Path, tmp_path: Path) -> None:

@@ -70,13 +70,15 @@ def empty_gate(folder: Path) -> Gate:
 
 
 @contextmanager
-def story(folder: Path) -> Iterator[Gate]:
-    """An empty gate for a fixture that lives longer than a test."""
+def story(folder: Path, emptied_folder: Path) -> Iterator[Gate]:
+    """The fixture ``emptied`` for fixtures that live longer than a test."""
     with pytest.MonkeyPatch.context() as patch:
         gate = empty_gate(folder)
+        shutil.copytree(emptied_folder, gate.data, symlinks=True)
         patch.setenv("SLUICEGATE_DATA", str(gate.data))
         patch.chdir(ROOT)
-        yield gate
+        with gate.started():
+            yield gate
 
 
 def clean(gate: Gate) -> dict[datetime.date, list[str]]:
@@ -139,8 +141,8 @@ class Redelivered:
 
 
 @pytest.fixture(scope="module")
-def redelivered(gate_folder: Path) -> Redelivered:
-    with story(gate_folder) as gate:
+def redelivered(gate_folder: Path, emptied_folder: Path) -> Redelivered:
+    with story(gate_folder, emptied_folder) as gate:
         for number in range(1, 10):
             gate.write(file_of(number), delivery(number, "ann", "bob"))
         assert gate.models()
@@ -267,8 +269,8 @@ class HoldStory:
 
 
 @pytest.fixture(scope="module")
-def hold(gate_folder: Path) -> HoldStory:
-    with story(gate_folder) as gate:
+def hold(gate_folder: Path, emptied_folder: Path) -> HoldStory:
+    with story(gate_folder, emptied_folder) as gate:
         for number in (1, 2):
             gate.write(file_of(number), delivery(number, "ann", "bob"))
         good = Held.after_build(gate)
@@ -342,23 +344,23 @@ def test_a_held_batch_that_was_never_published_has_no_clean_rows(hold: HoldStory
 # Nothing runs twice
 
 
-def test_the_same_run_twice_changes_nothing(gate: Gate) -> None:
-    gate.write(file_of(1), delivery(1, "ann", "bob", "ann", ""))
-    gate.write(file_of(2), delivery(2, "cleo") + "no record\n")
-    gate.write(file_of(3), without_timestamp("dan"))
-    gate.write(file_of(4), HEADER)
-    assert gate.models()
-    tables = [name for (name,) in gate.query("show tables")]
+def test_the_same_run_twice_changes_nothing(emptied: Gate) -> None:
+    emptied.write(file_of(1), delivery(1, "ann", "bob", "ann", ""))
+    emptied.write(file_of(2), delivery(2, "cleo") + "no record\n")
+    emptied.write(file_of(3), without_timestamp("dan"))
+    emptied.write(file_of(4), HEADER)
+    assert emptied.models()
+    tables = [name for (name,) in emptied.query("show tables")]
     # Runs are counted, an incident is new only once, and nobody has acknowledged anything.
     told = {"dq_runs", "dq_incidents", "dq_alerts", "dq_acknowledgements"}
     tables = [table for table in tables if table not in told]
-    before = {table: content(gate, table) for table in tables}
-    parts_before = {table: parts(gate, table) for table in OF_THE_RUN}
+    before = {table: content(emptied, table) for table in tables}
+    parts_before = {table: parts(emptied, table) for table in OF_THE_RUN}
     assert len(before["raw_web_events"]) > len(before["stg_web_events__clean"]) > 0
 
-    assert gate.models()
-    assert {table: content(gate, table) for table in tables} == before
-    assert {table: parts(gate, table) for table in OF_THE_RUN} == parts_before
+    assert emptied.models()
+    assert {table: content(emptied, table) for table in tables} == before
+    assert {table: parts(emptied, table) for table in OF_THE_RUN} == parts_before
 
 
 # Copies across batches, and the order of arrival
@@ -392,9 +394,9 @@ class Arrivals:
 
 
 @pytest.fixture(scope="module")
-def arrivals(gate_folder: Path) -> Arrivals:
+def arrivals(gate_folder: Path, emptied_folder: Path) -> Arrivals:
     files = copies_across_days()
-    with story(gate_folder) as gate:
+    with story(gate_folder, emptied_folder) as gate:
         for number, file in files.items():
             gate.write(file_of(number), file)
         assert gate.models()
@@ -406,7 +408,7 @@ def arrivals(gate_folder: Path) -> Arrivals:
             )
         )
         published = clean(gate)
-    with story(gate_folder) as gate:
+    with story(gate_folder, emptied_folder) as gate:
         for number in (2, 4, 5, 6):
             gate.write(file_of(number), files[number])
         assert gate.models()
@@ -452,38 +454,38 @@ def test_the_order_of_arrival_leaves_no_trace(arrivals: Arrivals) -> None:
 
 
 def test_a_published_table_of_another_structure_is_refused_by_column_and_repaired(
-    gate: Gate,
+    emptied: Gate,
 ) -> None:
     for number in (1, 2):
-        gate.write(file_of(number), delivery(number, "ann", "bob"))
-    assert gate.models()
-    columns = gate.query("describe table stg_web_events__clean")
-    gate.query("alter table stg_web_events__clean add column loyalty_tier String")
-    gate.query("alter table stg_web_events__clean drop column device_class")
-    published = content(gate, "stg_web_events__clean")
+        emptied.write(file_of(number), delivery(number, "ann", "bob"))
+    assert emptied.models()
+    columns = emptied.query("describe table stg_web_events__clean")
+    emptied.query("alter table stg_web_events__clean add column loyalty_tier String")
+    emptied.query("alter table stg_web_events__clean drop column device_class")
+    published = content(emptied, "stg_web_events__clean")
 
-    gate.write(file_of(1), delivery(1, "ann", "bob", "dan"))
-    gate.write(file_of(2), without_timestamp("cleo"))
-    assert not gate.models()
-    refusal = gate.results["stg_web_events__clean"]
+    emptied.write(file_of(1), delivery(1, "ann", "bob", "dan"))
+    emptied.write(file_of(2), without_timestamp("cleo"))
+    assert not emptied.models()
+    refusal = emptied.results["stg_web_events__clean"]
     assert refusal.startswith("error")
     assert "column loyalty_tier is gone" in refusal
     assert "column device_class LowCardinality(String) is new" in refusal
     assert "dbt build --full-refresh --select stg_web_events__clean" in refusal
-    assert content(gate, "stg_web_events__clean") == published
+    assert content(emptied, "stg_web_events__clean") == published
 
-    assert gate.models("--full-refresh", "--select", "stg_web_events__clean")
-    assert gate.query("describe table stg_web_events__clean") == columns
+    assert emptied.models("--full-refresh", "--select", "stg_web_events__clean")
+    assert emptied.query("describe table stg_web_events__clean") == columns
     # Day 2 is held: its rows are those published before. What a row no longer has cannot come back.
-    assert clean(gate) == {day(1): ["ann", "bob", "dan"], day(2): ["ann", "bob"]}
-    assert gate.query(
+    assert clean(emptied) == {day(1): ["ann", "bob", "dan"], day(2): ["ann", "bob"]}
+    assert emptied.query(
         "select distinct batch_date, device_class from stg_web_events__clean order by all"
     ) == [(day(1), "unknown"), (day(2), "")]
-    assert gate.query("select name from system.tables where position(name, '__sg_') > 0") == []
+    assert emptied.query("select name from system.tables where position(name, '__sg_') > 0") == []
 
-    gate.write(file_of(2), delivery(2, "cleo"))
-    assert gate.models()
-    assert clean(gate)[day(2)] == ["cleo"]
+    emptied.write(file_of(2), delivery(2, "cleo"))
+    assert emptied.models()
+    assert clean(emptied)[day(2)] == ["cleo"]
 
 
 # Other targets, other tables
@@ -597,6 +599,7 @@ SHOP_PROJECT = {
 }
 
 
+@pytest.mark.usefixtures("started")
 def test_any_candidate_can_be_published_to_any_table(gate: Gate, tmp_path: Path) -> None:
     project = tmp_path / "shop"
     for name, text in SHOP_PROJECT.items():

@@ -20,6 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
 from conftest import Gate
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -451,17 +452,19 @@ def test_every_record_of_garbage_gets_the_verdict_of_the_reference(
     """In whatever order the files come: the late ones are delivered in a second run."""
     clear(gate)
     files = folder_of(seed)
-    deliver(gate, [file for number, file in enumerate(files) if number not in late])
-    deliver(gate, [file for number, file in enumerate(files) if number in late])
-    assert landed_fields(gate) == read_fields(files)
-    assert differences(files, verdicts_of(gate)) == []
-    [(landed,)] = gate.query("select sum(rows_landed) from dq_files where status = 'landed'")
-    [(clean, rejected)] = gate.query(
-        "select countIf(not is_rejected), countIf(is_rejected) from stg_web_events__evaluated"
-    )
+    with gate.started():
+        deliver(gate, [file for number, file in enumerate(files) if number not in late])
+        deliver(gate, [file for number, file in enumerate(files) if number in late])
+        assert landed_fields(gate) == read_fields(files)
+        assert differences(files, verdicts_of(gate)) == []
+        [(landed,)] = gate.query("select sum(rows_landed) from dq_files where status = 'landed'")
+        [(clean, rejected)] = gate.query(
+            "select countIf(not is_rejected), countIf(is_rejected) from stg_web_events__evaluated"
+        )
     assert landed == clean + rejected == sum(len(records_of(file)) for file in files)
 
 
+@pytest.mark.usefixtures("started")
 def test_an_order_beyond_all_bounds_is_judged_and_ends_no_run(gate: Gate) -> None:
     item = {"item_id": "i1", "item_price": 99999999999999, "quantity": 99999999999999}
     order = {"transaction_id": "T1", "revenue": 10, "items": [item] * 3}
@@ -542,6 +545,7 @@ def counts_by_csv_and_json(path: Path) -> tuple[int | Decimal, ...]:
     )
 
 
+@pytest.mark.usefixtures("started")
 def test_real_files_agree_with_their_description_with_csv_and_json_and_with_the_reference(
     gate: Gate, puffy: Path
 ) -> None:

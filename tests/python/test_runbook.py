@@ -158,9 +158,9 @@ def without_referrer(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def built(gate_folder: Path) -> Iterator[Gate]:
+def built(gate_folder: Path, emptied_folder: Path) -> Iterator[Gate]:
     hours = [f"{hour:02}:00" for hour in range(24)]
-    with story(gate_folder) as gate:
+    with story(gate_folder, emptied_folder) as gate:
         good = [view(GOOD, clock, f"c{clock[:2]}") for clock in hours]
         bad = [view(BAD, clock, f"c{clock[:2]}") for clock in hours if not "09" < clock[:2] < "13"]
         gate.write(
