@@ -278,7 +278,6 @@ class Command:
                 *("--as-of", f"{as_of:%Y-%m-%dT%H:%M:%S}", "--project-dir", str(ROOT)),
                 *(("--hub-mirror", str(mirror)) if mirror else ()),
             ],
-            # Not in this folder, where this file would be taken for the package of its name.
             cwd=ROOT,
             env={**os.environ, "SLUICEGATE_DATA": str(data)},
             capture_output=True,
@@ -390,7 +389,7 @@ def report(
             " --write docs/elementary.md",
             "```",
             "",
-            "`DIR` is a [mirror of the dbt hub](operations.md#elementary); without it the hub is "
+            "`DIR` is a [mirror of the dbt hub](operations.md#a-mirror-of-the-package-hub); without it the hub is "
             "asked. `--real FOLDER` adds the newest of the days in a folder of files, "
             "`--sites FOLDER` keeps Elementary's site for each case.",
             "",

@@ -76,13 +76,22 @@
                 and batch_date in ('{{ batches | map(attribute='batch_date') | join("', '") }}')
                 and decision in ('publish', 'released')
                 and batch_date in (
-                    -- A decision older than the candidate is about something else.
-                    select batch_date from {{ ref('dq_batches') }}
-                    where stream = '{{ model.config.stream }}'
-                    group by batch_date
-                    having
-                        maxIf(recorded_at, stage = '{{ gate_stage }}')
-                        >= maxIf(recorded_at, stage = '{{ _node(model.config.candidate).config.stage }}')
+                    -- A decision older than what the candidate is now is about something else.
+                    select batch_date
+                    from (
+                        select
+                            batch_date,
+                            maxIf(recorded_at, stage = '{{ gate_stage }}') as decided_at,
+                            arraySort(groupArrayIf(
+                                (recorded_at, version),
+                                stage = '{{ _node(model.config.candidate).config.stage }}'
+                            )) as built,
+                            arrayLastIndex(other -> other.2 != built[-1].2, built) as last_other
+                        from {{ ref('dq_batches') }}
+                        where stream = '{{ model.config.stream }}'
+                        group by batch_date
+                    )
+                    where decided_at >= built[last_other + 1].1
                 )
         {% endset %}
         {% for row in run_query(query).rows %}{% do approved.append(row.batch_date) %}{% endfor %}

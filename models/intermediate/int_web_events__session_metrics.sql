@@ -3,9 +3,8 @@
         materialized='batches',
         stream='web_events',
         stage='session_metrics',
-        after='orders',
+        after=['sessions', 'orders'],
         insert_settings='max_insert_threads = 2, query_plan_merge_expressions = 0',
-        version='toString(sum(cityHash64(tuple(*))))',
         partition_by='batch_date',
         order_by=['metric', 'dimension']
     )

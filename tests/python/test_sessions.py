@@ -858,6 +858,29 @@ def test_a_held_batch_leaves_its_published_orders_untouched(published: Published
     assert published.orders_when_held == published.orders
 
 
+# What is judged again
+
+
+def test_a_day_is_judged_again_when_one_of_its_sessions_went_on_and_else_not(emptied: Gate) -> None:
+    def times_judged() -> int:
+        [(times,)] = emptied.query(
+            "select count() from dq_batches where stage = 'checks' and batch_date = '2025-01-01'"
+        )
+        return int(times)
+
+    def view(number: int, clock: str, client: str) -> str:
+        return f"{client},https://s/,,2025-01-0{number}T{clock}:00.000Z,page_viewed,,agent\n"
+
+    emptied.write(file_of(1), HEADER + view(1, "10:00", "day") + view(1, "23:50", "night"))
+    assert emptied.models()
+    emptied.write(file_of(2), HEADER + view(2, "10:00", "day"))
+    assert emptied.models()
+    assert times_judged() == 1
+    emptied.write(file_of(2), HEADER + view(2, "00:05", "night") + view(2, "10:00", "day"))
+    assert emptied.models()
+    assert times_judged() == 2
+
+
 # The real files
 
 

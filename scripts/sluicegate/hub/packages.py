@@ -235,7 +235,8 @@ def unpacked(archive: bytes, what: str) -> Iterator[Path]:
                 members = tar.getmembers()
                 _refuse_too_large(sum(member.size for member in members), what)
                 top = _top_folder(members, what)
-                tar.extractall(place, filter="data")
+                for member in members:
+                    _unpack(tar, member, Path(place), what)
         except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
             why = " ".join(str(error).split())
             raise SluicegateError(
@@ -249,6 +250,21 @@ def unpacked(archive: bytes, what: str) -> Iterator[Path]:
         if not folder.is_dir():
             raise SluicegateError(f"{what} is refused: it has no folder at its top.")
         yield folder
+
+
+def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, place: Path, what: str) -> None:
+    """Write one file or folder; dbt packages have nothing else, neither links nor devices."""
+    path = place / member.name
+    content = tar.extractfile(member) if member.isfile() else None
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+    elif content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.read())
+    else:
+        raise SluicegateError(
+            f"{what} is refused: {member.name!r} in it is no file but a link or a device."
+        )
 
 
 def _refuse_too_large(size_bytes: int, what: str) -> None:
