@@ -389,8 +389,8 @@ def report(
             " --write docs/elementary.md",
             "```",
             "",
-            "`DIR` is a [mirror of the dbt hub](operations.md#a-mirror-of-the-package-hub); without it the hub is "
-            "asked. `--real FOLDER` adds the newest of the days in a folder of files, "
+            "`DIR` is a [mirror of the package hub](operations.md#a-mirror-of-the-package-hub); "
+            "without it the hub is asked. `--real FOLDER` adds the newest of the days in a folder of files, "
             "`--sites FOLDER` keeps Elementary's site for each case.",
             "",
             BY_HAND.strip(),
