@@ -390,7 +390,8 @@ def report(
             "```",
             "",
             "`DIR` is a [mirror of the package hub](operations.md#a-mirror-of-the-package-hub); "
-            "without it the hub is asked. `--real FOLDER` adds the newest of the days in a folder of files, "
+            "without it the hub is asked. `--real FOLDER` adds the newest of the days in a "
+            "folder, "
             "`--sites FOLDER` keeps Elementary's site for each case.",
             "",
             BY_HAND.strip(),
