@@ -138,7 +138,9 @@ def project_with_rules(folder: Path, rules: int) -> Path:
     shutil.copytree(
         ROOT,
         copy,
-        ignore=shutil.ignore_patterns(".git", ".venv", "data", "target", "logs", "python"),
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", "data", "target", "logs", "python", "observability"
+        ),
     )
     path = copy / "models/staging/web_events/stg_web_events__evaluated.yml"
     head, listed = path.read_text().split("        rules:\n", 1)
