@@ -13,7 +13,6 @@ of: when others fire, the text is left out, and standard error says so.
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import os
 import re
@@ -35,7 +34,11 @@ from detection import (
     Bench,
     Fault,
     YearSpec,
+    arguments_of,
+    cell,
+    deliver_report,
     moment,
+    parsed,
 )
 
 WEEKS = 10
@@ -434,7 +437,7 @@ def _table(lines: Sequence[tuple[str, Verdicts]]) -> list[str]:
 def _short(words: str) -> str:
     for boilerplate in BOILERPLATE:
         words = re.sub(boilerplate, "", words)
-    words = words.replace("|", "\\|")
+    words = cell(words)
     if len(words) <= LONGEST_WORDS:
         return words
     begun = words[: LONGEST_WORDS - 4]
@@ -491,24 +494,11 @@ def _seconds(seconds: dict[str, float]) -> list[str]:
 
 def main() -> None:
     """Parse the arguments, run, print or write the report."""
-    yesterday = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", type=int, default=4_000, help="mean rows of a day")
-    parser.add_argument("--seed", type=int, default=42, help="another seed gives other days")
-    parser.add_argument(
-        "--last-date",
-        type=datetime.date.fromisoformat,
-        default=yesterday,
-        help="the day on which the faults happen; yesterday unless given",
-    )
+    parser = arguments_of(__doc__ or "", rows=4_000)
     parser.add_argument("--real", type=Path, help="a landing folder with real days")
     parser.add_argument("--hub-mirror", type=Path, help="folder of a mirror of the dbt hub")
     parser.add_argument("--sites", type=Path, help="keep Elementary's site of each case in here")
-    parser.add_argument("--work", type=Path, help="an empty folder to work in, kept afterwards")
-    parser.add_argument("--write", type=Path, help="write the report into this file")
-    arguments = parser.parse_args()
-    if arguments.work and arguments.work.exists() and any(arguments.work.iterdir()):
-        parser.error(f"--work: {arguments.work} is not empty; name another folder")
+    arguments = parsed(parser)
     mirror = arguments.hub_mirror.resolve() if arguments.hub_mirror else None
     spec = YearSpec(arguments.last_date, 7 * WEEKS + 1, arguments.rows, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="sluicegate-elementary-") as temporary:
@@ -529,10 +519,7 @@ def main() -> None:
             found.append((case, bench.verdicts(case.fault, site)))
             print(f"{name}: {', '.join(found[-1][1].fired) or 'nothing'}", file=sys.stderr)
         text = report(spec, found, real, bench.seconds())
-    if arguments.write:
-        arguments.write.write_text(text, encoding="utf-8")
-    else:
-        print(text)
+    deliver_report(text, arguments.write)
 
 
 if __name__ == "__main__":

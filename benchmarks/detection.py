@@ -778,7 +778,7 @@ def _good_year(spec: YearSpec, good: Sequence[Alert]) -> list[str]:
         counts = Counter(alert.severity for alert in alerts)
         lines.append(
             f"| {check} | {counts['CRITICAL']} | {counts['WARN']} | {counts['INFO']} "
-            f"| {len(incidents(alerts))} | {_cell(alerts[0].message)} |"
+            f"| {len(incidents(alerts))} | {cell(alerts[0].message)} |"
         )
     return lines
 
@@ -803,21 +803,26 @@ def _fault_matrix(outcomes: Sequence[Outcome]) -> list[str]:
         lines.append(
             f"| {outcome.fault.description} | {'yes' if outcome.is_caught_as_meant else '**no**'} "
             f"| {', '.join(names)} | {'yes' if outcome.decision == 'hold' else 'no'} "
-            f"| {_cell(said[0]) if said else ''} |"
+            f"| {cell(said[0]) if said else ''} |"
         )
     return lines
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """A text as a cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def main() -> None:
-    """Parse the arguments, run, print or write the report."""
+def arguments_of(description: str, rows: int) -> argparse.ArgumentParser:
+    """The arguments that every benchmark of good days and faults takes.
+
+    Args:
+        description: the script's docstring, of which the first line is shown.
+        rows: the default of the mean rows of a day.
+    """
     yesterday = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=1)
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--days", type=int, default=365, help="good days, at least 30")
-    parser.add_argument("--rows", type=int, default=20_000, help="mean rows of a day")
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=rows, help="mean rows of a day")
     parser.add_argument("--seed", type=int, default=42, help="another seed gives other days")
     parser.add_argument(
         "--last-date",
@@ -827,11 +832,32 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, help="an empty folder to work in, kept afterwards")
     parser.add_argument("--write", type=Path, help="write the report into this file")
+    return parser
+
+
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments given; a folder to work in that has something in it is refused."""
     arguments = parser.parse_args()
-    if arguments.days < 30:
-        parser.error("--days: the checks need 30 days of history at least")
     if arguments.work and arguments.work.exists() and any(arguments.work.iterdir()):
         parser.error(f"--work: {arguments.work} is not empty; name another folder")
+    return arguments
+
+
+def deliver_report(text: str, path: Path | None) -> None:
+    """Write a report into a file, or print it where there is none."""
+    if path:
+        path.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+
+
+def main() -> None:
+    """Parse the arguments, run, print or write the report."""
+    parser = arguments_of(__doc__ or "", rows=20_000)
+    parser.add_argument("--days", type=int, default=365, help="good days, at least 30")
+    arguments = parsed(parser)
+    if arguments.days < 30:
+        parser.error("--days: the checks need 30 days of history at least")
     spec = YearSpec(arguments.last_date, arguments.days, arguments.rows, arguments.seed)
     with tempfile.TemporaryDirectory(prefix="sluicegate-detection-") as temporary:
         bench = Bench(spec, (arguments.work or Path(temporary)).resolve())
@@ -842,11 +868,7 @@ def main() -> None:
         for fault in FAULTS:
             outcomes.append(bench.judge(fault))
             print(f"{fault.name}: {', '.join(outcomes[-1].caught_by)}", file=sys.stderr)
-    text = report(spec, good, outcomes)
-    if arguments.write:
-        arguments.write.write_text(text, encoding="utf-8")
-    else:
-        print(text)
+    deliver_report(report(spec, good, outcomes), arguments.write)
 
 
 if __name__ == "__main__":

@@ -220,10 +220,9 @@ def observe(
         watched = observability.Observability(place.project)
         if observability.install_packages(watched, hub_mirror):
             click.echo("dbt packages installed", err=True)
-        os.chdir(place.project)
         # edr starts dbt in another folder, where a relative path would be another one.
         os.environ["SLUICEGATE_DATA"] = str(
-            Path(os.environ.get("SLUICEGATE_DATA") or "data/clickhouse").absolute()
+            place.project / (os.environ.get("SLUICEGATE_DATA") or "data/clickhouse")
         )
         report = _build_and_report(
             place,

@@ -34,7 +34,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import re
 import shlex
 import sys
@@ -58,6 +57,7 @@ from apprise.url import URLBase
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
 from sluicegate.errors import SluicegateError
+from sluicegate.files import write_whole
 
 VARIABLE = "SLUICEGATE_NOTIFY"
 CHANNEL_PREFIX = f"{VARIABLE}_CHANNEL_"
@@ -907,12 +907,9 @@ def write_ledger(ledger: Ledger, folder: Path | None) -> None:
     if folder is None:
         return
     path = folder / LEDGER_NAME
-    partial = folder / f".{LEDGER_NAME}.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        partial.touch(mode=0o600)
-        partial.write_text(_ledger_json(ledger) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, f"{_ledger_json(ledger)}\n".encode(), mode=0o600)
     except OSError as error:
         _say(f"{path} cannot be written ({error.strerror}): what was sent may be sent again")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.errors import SluicegateError
+from sluicegate.files import write_whole
 from sluicegate.hub.install import edr_project, install_all
 from sluicegate.hub.packages import CHECKSUMS, LOCK, read_checksums
 from sluicegate.hub.sources import last_words
@@ -148,9 +148,7 @@ def make_site(place: Observability, profiles: Path, target: str, path: Path) -> 
             f"edr report failed (exit code {done.returncode}): {said} "
             f"More is in {folder / 'edr_target' / 'edr.log'}."
         )
-    whole = path.with_name(f".{path.name}.new")
-    shutil.copyfile(written, whole)
-    whole.replace(path)
+    write_whole(path, written.read_bytes())
 
 
 def _edr_env(place: Observability) -> dict[str, str]:

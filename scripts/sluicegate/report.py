@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 
 from sluicegate import monitoring
 from sluicegate.errors import SluicegateError
+from sluicegate.files import write_whole
 from sluicegate.junit import junit_xml
 from sluicegate.openmetrics import openmetrics_text
 from sluicegate.page import render_page
@@ -185,9 +185,7 @@ def write_report(report: dict[str, Any], out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            partial = out / f".{name}.{os.getpid()}"
-            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-            partial.replace(out / name)
+            write_whole(out / name, text.encode(errors="backslashreplace"))
     except OSError as error:
         raise SluicegateError(
             f"The report cannot be written to {out} ({error.strerror}): "

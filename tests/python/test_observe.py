@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import clickhouse_connect
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from conftest import ROOT
+from conftest import ROOT, Gate
 from dbt.config.profile import Profile, read_profile
 from dbt.config.project import package_config_from_data
 from dbt.config.renderer import ProfileRenderer
@@ -29,7 +28,6 @@ from dbt.task.deps import _create_sha1_hash
 from test_cli import command_in
 from test_page import browse, needs_a_browser
 
-import dbt_sluicegate
 from sluicegate.cli import find_project, main
 from sluicegate.engine import load_profile
 from sluicegate.hub.mirror import serve
@@ -195,27 +193,17 @@ class Observed:
     """What one ``sluicegate observe --report`` left."""
 
     result: Result
-    data: Path
+    gate: Gate
     out: Path
 
     @property
     def site(self) -> Path:
         return self.out / "elementary" / "index.html"
 
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        config = dbt_sluicegate._prepare_folder(self.data)
-        client = clickhouse_connect.get_client(
-            interface="chdb", path=str(self.data), chdb_options={"config-file": str(config)}
-        )
-        try:
-            return [tuple(row) for row in client.query(sql).result_rows]
-        finally:
-            client.close()
-
     def statuses(self, kind: str) -> dict[str, str]:
         """The status of each of Elementary's results of a kind, by the test's name."""
         return dict(
-            self.query(
+            self.gate.query(
                 "select test_name, max(status) from sluicegate_elementary.elementary_test_results "
                 f"where test_type = '{kind}' group by test_name"
             )
@@ -255,7 +243,7 @@ def observed(mirror: Path, gate_folder: Path) -> Iterator[Observed]:
                 f"{LAST + datetime.timedelta(days=1)}T06:00:00",
             ),
         )
-        yield Observed(result, command.gate.data, command.out)
+        yield Observed(result, command.gate, command.out)
 
 
 def test_it_ends_with_the_gates_exit_code_and_says_where_the_site_is(observed: Observed) -> None:
@@ -273,7 +261,7 @@ def test_the_gates_own_tests_and_models_are_in_elementarys_tables(observed: Obse
     assert own["sessions_client_id_started_at_unique"] == "pass"
     models = {
         name
-        for (name,) in observed.query(
+        for (name,) in observed.gate.query(
             "select name from sluicegate_elementary.dbt_models where package_name = 'sluicegate'"
         )
     }
@@ -286,7 +274,7 @@ def test_the_anomaly_tests_judge_the_newest_day(observed: Observed) -> None:
     assert found["sessions_device_anomalies"] == "warn"
     assert found["clean_client_id_missing"] == "pass"
     assert found["dq_metrics_volume_anomalies"] == "pass"
-    [(message,)] = observed.query(
+    [(message,)] = observed.gate.query(
         "select any(test_results_description) from sluicegate_elementary.elementary_test_results "
         "where test_name = 'sessions_device_anomalies'"
     )
@@ -302,7 +290,7 @@ def test_every_test_that_is_written_down_has_a_result(observed: Observed) -> Non
         )
     )
     names = {first or second for first, second in written}
-    found = observed.query(
+    found = observed.gate.query(
         "select distinct test_name from sluicegate_elementary.elementary_test_results"
     )
     assert names
@@ -310,13 +298,13 @@ def test_every_test_that_is_written_down_has_a_result(observed: Observed) -> Non
 
 
 def test_nothing_that_a_visitor_sent_is_kept_by_elementary(observed: Observed) -> None:
-    clients = observed.query(
+    clients = observed.gate.query(
         "select client_id from sluicegate.stg_web_events__clean where client_id != '' limit 200"
     )
     site = observed.site.read_text()
     assert clients
     assert not [client for (client,) in clients if client in site]
-    kept = observed.query(
+    kept = observed.gate.query(
         "select result_rows from sluicegate_elementary.elementary_test_results "
         "where result_rows != ''"
     )
@@ -374,7 +362,7 @@ def words(observed: Observed, page: str, folder: Path) -> str:
 
 @needs_a_browser
 def test_the_sites_pages_show_tests_models_and_lineage(observed: Observed, tmp_path: Path) -> None:
-    [(tests, warnings)] = observed.query(
+    [(tests, warnings)] = observed.gate.query(
         "select uniqExact(test_unique_id, ifNull(test_sub_type, '')), "
         "uniqExactIf((test_unique_id, ifNull(test_sub_type, '')), status = 'warn') "
         "from sluicegate_elementary.elementary_test_results"

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from typing import Any
 import yaml
 
 from sluicegate.errors import SluicegateError
+from sluicegate.files import write_whole
 from sluicegate.hub.packages import Package, checksum, read_lock, unpacked, verify, without_checksum
 from sluicegate.hub.sources import INDEX, Hub, git_archive, hub_address, shown
 
@@ -188,16 +188,7 @@ def _write(path: Path, content: bytes) -> None:
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        partial = Path(file.name)
-        try:
-            file.write(content)
-            file.close()
-            partial.chmod(0o644)
-            partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+    write_whole(path, content, mode=0o644)
 
 
 # Serving a mirror
