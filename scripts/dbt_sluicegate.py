@@ -54,6 +54,17 @@ CONFIG_XML = """<clickhouse>
         <table>part_log</table>
         <flush_interval_milliseconds>7500</flush_interval_milliseconds>
     </part_log>
+    <!-- By default a dropped table stays for eight minutes, and a replaced part until a clean-up
+         that starts after half a minute: longer than a run lives, so nothing would ever go. Merges
+         are written through to the disk, as what they were made from is gone a second later. -->
+    <database_atomic_delay_before_drop_table_sec>0</database_atomic_delay_before_drop_table_sec>
+    <merge_tree>
+        <old_parts_lifetime>1</old_parts_lifetime>
+        <cleanup_delay_period>1</cleanup_delay_period>
+        <cleanup_delay_period_random_add>0</cleanup_delay_period_random_add>
+        <max_cleanup_delay_period>1</max_cleanup_delay_period>
+        <min_rows_to_fsync_after_merge>1</min_rows_to_fsync_after_merge>
+    </merge_tree>
 </clickhouse>
 """
 
