@@ -13,7 +13,7 @@ files as (
 
     select
         file_name,
-        argMax(file_mtime, landed_at) as file_changed_at
+        argMax(file_mtime, (entry, landed_at)) as file_changed_at
     from {{ ref('dq_files') }}
     where stream = 'web_events' and status = 'landed'
     group by file_name

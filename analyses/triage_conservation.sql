@@ -50,8 +50,8 @@ built as (
 
     select
         stage,
-        max(recorded_at) as built_at,
-        argMax(run_id, recorded_at) as run_id
+        argMax(recorded_at, (entry, recorded_at)) as built_at,
+        argMax(run_id, (entry, recorded_at)) as run_id
     from {{ ref('dq_batches') }}
     where stream = 'web_events' and batch_date = (select asked_date from asked)
     group by stage

@@ -43,4 +43,4 @@ select
     error
 from entries
 where batch_date in (select batch_date from newest_dates)
-order by batch_date desc, file_name asc, landed_at desc
+order by batch_date desc, file_name asc, entry desc, landed_at desc

@@ -93,8 +93,8 @@ headers as (
 
     select
         file_name,
-        argMax(columns_missing, landed_at) as missing,
-        argMax(columns_renamed, landed_at) as renamed
+        argMax(columns_missing, (entry, landed_at)) as missing,
+        argMax(columns_renamed, (entry, landed_at)) as renamed
     from {{ ref('dq_files') }}
     where stream = 'web_events' and status = 'landed'
     group by file_name

@@ -5,7 +5,7 @@ runs as (
     select
         *,
         lagInFrame(toNullable(started_at)) over (
-            order by started_at
+            order by entry, started_at
             rows between unbounded preceding and unbounded following
         ) as before_at
     from {{ ref('dq_runs') }}
@@ -21,4 +21,4 @@ select
     nodes,
     run_id
 from runs
-order by started_at desc
+order by entry desc, started_at desc

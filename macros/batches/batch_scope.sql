@@ -12,6 +12,7 @@
     Example:   where {{ in_scope('batch_date') }}
 #}
 {% macro batch_scope() %}
+    {% if not execute %}{% do ledgers() %}{% endif %}
     {# A model asks many times in one text; the ledger is asked once. What dbt compiles before a
        materialization of its own renders the SQL again needs no answer. #}
     {% if execute and model.batch_scope is not defined and flags.WHICH not in ('build', 'run', 'retry') %}
@@ -63,7 +64,7 @@
         from windowed
         {% if not everything and load_cached_relation(this) is not none %}
         where (batch_date, source_version) not in (
-            select batch_date, argMax(source_version, recorded_at)
+            select batch_date, argMax(source_version, (entry, recorded_at))
             from {{ ref('dq_batches') }}
             where stream = '{{ model.config.stream }}' and stage = '{{ model.config.stage }}'
             group by batch_date
@@ -87,13 +88,14 @@
 {% macro _landed_batches(stream) %}
             select
                 batch_date,
-                toString(max(landed_at)) as version,
+                if(max(entry) > 0, toString(max(entry)), toString(max(landed_at))) as version,
                 sumIf(rows_landed, is_newest) as rows
             from (
                 select
                     *,
-                    row_number() over (partition by file_name order by landed_at desc) = 1
-                        as is_newest
+                    row_number() over (
+                        partition by file_name order by entry desc, landed_at desc
+                    ) = 1 as is_newest
                 from {{ ref('dq_files') }}
                 where stream = '{{ stream }}' and status = 'landed'
             )
@@ -112,8 +114,8 @@
                 select
                     batch_date,
                     stage,
-                    argMax(version, recorded_at) as newest_version,
-                    argMax(rows, recorded_at) as newest_rows
+                    argMax(version, (entry, recorded_at)) as newest_version,
+                    argMax(rows, (entry, recorded_at)) as newest_rows
                 from {{ ref('dq_batches') }}
                 where stream = '{{ stream }}' and stage in ('{{ stages | join("', '") }}')
                 group by batch_date, stage

@@ -82,7 +82,7 @@
         {% set query %}
             select countIf(newest_version != '{{ rule_set_version() }}') as batches
             from (
-                select argMax(rule_set_version, recorded_at) as newest_version
+                select argMax(rule_set_version, (entry, recorded_at)) as newest_version
                 from {{ ref('dq_batches') }}
                 where stream = '{{ model.config.stream }}' and stage = '{{ model.config.stage }}'
                 group by batch_date
@@ -136,7 +136,7 @@
     {% if batches %}
         {% set entries %}
             insert into {{ ref('dq_batches') }}
-                (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at)
+                (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at, entry)
             with
             built as (
                 select
@@ -159,7 +159,8 @@
                 '{{ rule_set_version() }}' as rule_set_version,
                 ifNull(built.rows, 0) as rows,
                 '{{ invocation_id }}' as run_id,
-                now64(6, 'UTC') as recorded_at
+                now64(6, 'UTC') as recorded_at,
+                {{ next_entry() }} as entry
             from (
                 select arrayJoin([
                     {% for batch in batches %}

@@ -10,7 +10,7 @@
     where
         {{ evaluated }}
         and run_id in (
-            select argMax(run_id, recorded_at) from {{ ledger }}
+            select argMax(run_id, (entry, recorded_at)) from {{ ledger }}
             where {{ evaluated }}
             group by stream
         )

@@ -5,6 +5,7 @@
     contract does not know, where the row came from, and, for a line that is no record, its text.
 #}
 {% macro landed_columns() %}
+{% if not execute %}{% do ledgers() %}{% endif %}
 select
     {% for column in contract() %}
     {{ "cast('', 'LowCardinality(String)')" if column.low_cardinality else "''" }}

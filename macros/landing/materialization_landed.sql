@@ -33,7 +33,7 @@
                 toString(file_mtime, 'UTC') as file_mtime
             from {{ ledger }}
             where stream = '{{ stream }}' and status = 'landed'
-            order by landed_at desc
+            order by entry desc, landed_at desc
             limit 1 by file_name
         {% endset %}
         {% for row in run_query(newest_query).rows %}{% do known.update({row.file_name: row}) %}{% endfor %}
@@ -87,14 +87,15 @@
             'removed' as status,
             '' as error,
             '{{ invocation_id }}' as run_id,
-            now64(6, 'UTC') as landed_at
+            now64(6, 'UTC') as landed_at,
+            {{ next_entry() }} as entry
         )
         from (
             -- Filtered in here: a where beside the replace would see the new status.
             select * from (
                 select * from {{ ledger }}
                 where stream = '{{ stream }}'
-                order by landed_at desc
+                order by entry desc, landed_at desc
                 limit 1 by file_name
             )
             where status = 'unreadable' and file_name not in (
@@ -187,7 +188,15 @@
         {% set count = counts.get(file.file_name) if not answer.error else none %}
         {% do selects.append(_ledger_entry(stream, file, answer, count or {'landed': 0, 'malformed': 0})) %}
     {% endfor %}
-    {% do run_query('insert into ' ~ ledger ~ ' ' ~ selects | join(' union all ')) %}
+    {% set names = [
+        'stream', 'file_name', 'location', 'batch_date', 'format', 'file_size', 'file_mtime', 'status',
+        'error', 'columns', 'columns_missing', 'mandatory_missing', 'columns_renamed',
+        'columns_unknown', 'rows_landed', 'rows_malformed', 'run_id', 'landed_at'
+    ] | join(', ') %}
+    {% do run_query(
+        'insert into ' ~ ledger ~ ' (' ~ names ~ ', entry) select ' ~ names ~ ', ' ~ next_entry()
+        ~ ' from (' ~ selects | join(' union all ') ~ ')'
+    ) %}
 {% endmacro %}
 
 {% macro _ledger_entry(stream, file, answer, counts) %}

@@ -13,7 +13,7 @@
             select
                 stream,
                 batch_date,
-                max(landed_at) as last_landed_at
+                max((entry, landed_at)) as last_landing
             from {{ ref('dq_files') }}
             where status = 'landed'
             group by stream, batch_date
@@ -23,7 +23,7 @@
         cross join (select check_name from {{ ref('dq_checks') }}) as concerned
         where
             acknowledgements.check_name in ('', concerned.check_name)
-            and acknowledgements.acknowledged_at
-            >= ifNull(deliveries.last_landed_at, toDateTime64(0, 6, 'UTC'))
+            and (acknowledgements.entry, acknowledgements.acknowledged_at)
+            >= ifNull(deliveries.last_landing, (toUInt64(0), toDateTime64(0, 6, 'UTC')))
     )
 {%- endmacro %}

@@ -6,7 +6,7 @@
 #}
 {% macro record_changed(relation, stage) %}
     insert into {{ ref('dq_batches') }}
-        (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at)
+        (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at, entry)
     select
         stream,
         '{{ stage }}',
@@ -16,10 +16,11 @@
         '',
         0,
         '{{ invocation_id }}',
-        now64(6, 'UTC')
+        now64(6, 'UTC'),
+        {{ next_entry() }}
     from {{ relation }}
     where (stream, batch_date, fingerprint) not in (
-        select stream, batch_date, argMax(version, recorded_at)
+        select stream, batch_date, argMax(version, (entry, recorded_at))
         from {{ ref('dq_batches') }}
         where stage = '{{ stage }}'
         group by stream, batch_date

@@ -5,13 +5,14 @@
 {% macro record_run(results) %}
     {% set ledger = ref('dq_runs') %}
     {% if execute and flags.WHICH in ['build', 'run'] and load_relation(ledger) is not none %}
-        insert into {{ ledger }} (run_id, command, started_at, ended_at, nodes, errors)
+        insert into {{ ledger }} (run_id, command, started_at, ended_at, nodes, errors, entry)
         select
             '{{ invocation_id }}',
             '{{ flags.WHICH }}',
             toDateTime64('{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S.%f") }}', 6, 'UTC'),
             now64(6, 'UTC'),
             {{ results | length }},
-            {{ results | selectattr('status', 'in', ['error', 'runtime error']) | list | length }}
+            {{ results | selectattr('status', 'in', ['error', 'runtime error']) | list | length }},
+            (select max(entry) + 1 from {{ ledger }})
     {% endif %}
 {% endmacro %}

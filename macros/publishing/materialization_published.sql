@@ -81,17 +81,17 @@
                     from (
                         select
                             batch_date,
-                            maxIf(recorded_at, stage = '{{ gate_stage }}') as decided_at,
+                            maxIf((entry, recorded_at), stage = '{{ gate_stage }}') as decided_at,
                             arraySort(groupArrayIf(
-                                (recorded_at, version),
+                                (entry, recorded_at, version),
                                 stage = '{{ _node(model.config.candidate).config.stage }}'
                             )) as built,
-                            arrayLastIndex(other -> other.2 != built[-1].2, built) as last_other
+                            arrayLastIndex(other -> other.3 != built[-1].3, built) as last_other
                         from {{ ref('dq_batches') }}
                         where stream = '{{ model.config.stream }}'
                         group by batch_date
                     )
-                    where decided_at >= built[last_other + 1].1
+                    where decided_at >= (built[last_other + 1].1, built[last_other + 1].2)
                 )
         {% endset %}
         {% for row in run_query(query).rows %}{% do approved.append(row.batch_date) %}{% endfor %}

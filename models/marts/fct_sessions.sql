@@ -10,6 +10,6 @@
     )
 }}
 
--- depends_on: {{ ref('dq_gate') }}, {{ ref('dq_batches') }}
+-- depends_on: {{ ref('dq_gate') }}, {{ ledgers() | join(', ') }}
 
 select * from {{ ref('int_web_events__sessions') }}

@@ -6,5 +6,6 @@ select
     '' as check_name,
     '' as acknowledged_by,
     '' as reason,
-    toDateTime64(0, 6, 'UTC') as acknowledged_at
+    toDateTime64(0, 6, 'UTC') as acknowledged_at,
+    toUInt64(0) as entry
 where false

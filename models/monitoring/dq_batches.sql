@@ -9,5 +9,6 @@ select
     '' as rule_set_version,
     toUInt64(0) as "rows",
     '' as run_id,
-    toDateTime64(0, 6, 'UTC') as recorded_at
+    toDateTime64(0, 6, 'UTC') as recorded_at,
+    toUInt64(0) as entry
 where false

@@ -18,5 +18,6 @@ select
     toUInt64(0) as rows_landed,
     toUInt64(0) as rows_malformed,
     '' as run_id,
-    toDateTime64(0, 6, 'UTC') as landed_at
+    toDateTime64(0, 6, 'UTC') as landed_at,
+    toUInt64(0) as entry
 where false

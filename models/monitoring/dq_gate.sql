@@ -45,7 +45,7 @@ acknowledgements as (
 
     select
         batch_date,
-        argMax(acknowledged_by, acknowledged_at) as acknowledged_by
+        argMax(acknowledged_by, (entry, acknowledged_at)) as acknowledged_by
     from {{ ref('dq_acknowledgements') }}
     where stream = '{{ stream }}' and {{ in_scope('batch_date') }}
     group by batch_date

@@ -204,7 +204,7 @@ acknowledgements as (
     select
         stream,
         batch_date,
-        argMax(acknowledged_by, acknowledged_at) as acknowledged_by
+        argMax(acknowledged_by, (entry, acknowledged_at)) as acknowledged_by
     from {{ ref('dq_acknowledgements') }}
     group by stream, batch_date
 

@@ -32,7 +32,7 @@ judgements as (
     select
         stream,
         batch_date,
-        max(recorded_at) as judged_at
+        max((entry, recorded_at)) as judged
     from {{ ref('dq_batches') }}
     where stage = 'checks'
     group by stream, batch_date
@@ -44,17 +44,19 @@ files as (
     select
         stream,
         file_name,
-        argMax(batch_date, landed_at) as batch_date,
-        argMax(status, landed_at) as newest_status,
-        argMax(error, landed_at) as newest_error,
-        arraySort(groupArrayIf((landed_at, file_size, file_mtime), status = 'landed')) as landings,
-        tupleElement(landings[1], 1) as first_landing,
+        argMax(batch_date, (entry, landed_at)) as batch_date,
+        argMax(status, (entry, landed_at)) as newest_status,
+        argMax(error, (entry, landed_at)) as newest_error,
+        arraySort(groupArrayIf(
+            ((entry, landed_at), landed_at, file_size, file_mtime), status = 'landed'
+        )) as landings,
+        landings[1] as first_landing,
         landings[-1] as last_landing,
-        argMaxIf(columns, landed_at, status = 'landed') as columns,
-        argMaxIf(columns_missing, landed_at, status = 'landed') as columns_missing,
-        argMaxIf(mandatory_missing, landed_at, status = 'landed') as mandatory_missing,
-        argMaxIf(columns_renamed, landed_at, status = 'landed') as columns_renamed,
-        argMaxIf(columns_unknown, landed_at, status = 'landed') as columns_unknown
+        argMaxIf(columns, (entry, landed_at), status = 'landed') as columns,
+        argMaxIf(columns_missing, (entry, landed_at), status = 'landed') as columns_missing,
+        argMaxIf(mandatory_missing, (entry, landed_at), status = 'landed') as mandatory_missing,
+        argMaxIf(columns_renamed, (entry, landed_at), status = 'landed') as columns_renamed,
+        argMaxIf(columns_unknown, (entry, landed_at), status = 'landed') as columns_unknown
     from entries
     group by stream, file_name
     having newest_status != 'removed'
@@ -65,8 +67,8 @@ with_judgement as (
 
     select
         files.*,
-        judged_at,
-        arrayLast(landing -> landing.1 <= judged_at, landings) as judged_landing
+        judged,
+        arrayLast(landing -> landing.1 <= judged, landings) as judged_landing
     from files
     left join judgements
         on judgements.stream = files.stream and judgements.batch_date = files.batch_date
@@ -80,14 +82,14 @@ received as (
         batch_date,
         countIf(notEmpty(landings)) as files,
         groupArrayIf((file_name, newest_error), newest_status = 'unreadable') as files_unreadable,
-        minIf(first_landing, notEmpty(landings)) as first_landed_at,
-        maxIf(last_landing.1, notEmpty(landings)) as last_landed_at,
+        minIf(first_landing.2, notEmpty(landings)) as first_landed_at,
+        argMaxIf(last_landing.2, last_landing.1, notEmpty(landings)) as last_landed_at,
         -- Of a batch that was judged: what has come since, or is no longer what it was.
-        countIf(notEmpty(landings) and first_landing <= judged_at) > 0 as was_judged,
+        countIf(notEmpty(landings) and first_landing.1 <= judged) > 0 as was_judged,
         arraySort(groupArrayIf(
             file_name,
-            last_landing.1 > judged_at
-            and (last_landing.2, last_landing.3) != (judged_landing.2, judged_landing.3)
+            last_landing.1 > judged
+            and (last_landing.3, last_landing.4) != (judged_landing.3, judged_landing.4)
         )) as files_since,
         arrayDistinct(arrayFlatten(groupArray(
             arrayMap(name -> (name, file_name), columns_missing)
@@ -208,7 +210,7 @@ dated as (
 
 previous_run as (
 
-    select max(started_at) as started_at from {{ ref('dq_runs') }}
+    select argMax(started_at, (entry, started_at)) as started_at from {{ ref('dq_runs') }}
     where run_id != '{{ invocation_id }}'
 
 ),

@@ -13,6 +13,14 @@ from sluicegate.pipeline import STREAMS
 
 _LONGEST = 2000
 
+# As in macros/batches/next_entry.sql.
+_LEDGERS = ("dq_files", "dq_batches", "dq_acknowledgements")
+_NEXT_ENTRY = (
+    "(select max(newest_entry) + 1 from ("
+    + " union all ".join(f"select max(entry) as newest_entry from {name}" for name in _LEDGERS)
+    + "))"
+)
+
 
 @dataclass(frozen=True)
 class Acknowledgement:
@@ -83,15 +91,16 @@ def acknowledge(client: Any, word: Acknowledgement) -> list[str]:
     )
     client.command(
         "insert into dq_acknowledgements "
-        "(stream, batch_date, check_name, acknowledged_by, reason, acknowledged_at) "
-        f"select {stream}, toDate('{word.batch_date}'), {check}, {by}, {reason}, now64(6, 'UTC')"
+        "(stream, batch_date, check_name, acknowledged_by, reason, acknowledged_at, entry) "
+        f"select {stream}, toDate('{word.batch_date}'), {check}, {by}, {reason}, now64(6, 'UTC'), "
+        f"{_NEXT_ENTRY}"
     )
     # So that the gate takes the batch up again: see macros/batches/batch_scope.sql.
     client.command(
         "insert into dq_batches (stream, stage, batch_date, version, source_version, "
-        "rule_set_version, rows, run_id, recorded_at) "
+        "rule_set_version, rows, run_id, recorded_at, entry) "
         f"select {stream}, 'acknowledged', toDate('{word.batch_date}'), '{uuid.uuid4()}', "
-        "'', '', 0, '', now64(6, 'UTC')"
+        f"'', '', 0, '', now64(6, 'UTC'), {_NEXT_ENTRY}"
     )
     return [word.check] if word.check else alerting
 

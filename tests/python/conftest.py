@@ -116,6 +116,35 @@ class Gate:
         with self._client("sluicegate") as client:
             return [tuple(row) for row in client.query(sql).result_rows]
 
+    def enter(self, ledger: str, **values: Any) -> None:
+        """Write a row to a ledger as the gate would: its entry is the newest of all."""
+        ledgers = ("dq_files", "dq_batches", "dq_acknowledgements", "dq_runs")
+        newest = " union all ".join(f"select max(entry) as entry from {name}" for name in ledgers)
+        columns = ", ".join(f"{value} as {name}" for name, value in values.items())
+        self.query(
+            f"insert into {ledger} ({', '.join(values)}, entry) "
+            f"select {columns}, (select max(entry) + 1 from ({newest}))"
+        )
+
+    def acknowledge(self, stream: str, batch_date: Any, check: str = "") -> None:
+        """A person's word for a batch, entered as ``sluicegate ack`` does."""
+        batch = {"stream": f"'{stream}'", "batch_date": f"toDate('{batch_date}')"}
+        self.enter(
+            "dq_acknowledgements",
+            **batch,
+            check_name=f"'{check}'",
+            acknowledged_by="'the shop'",
+            reason="'checked'",
+            acknowledged_at="now64(6, 'UTC')",
+        )
+        self.enter(
+            "dq_batches",
+            **batch,
+            stage="'acknowledged'",
+            version="toString(generateUUIDv4())",
+            recorded_at="now64(6, 'UTC')",
+        )
+
     @contextmanager
     def started(self) -> Iterator[None]:
         """Let the engine run on the data folder for as long as this lasts.

@@ -92,10 +92,13 @@ class Judge:
 
     def touch(self, numbers: Iterable[int]) -> None:
         listed = ", ".join(
-            f"('{STREAM}', 'metrics', '{day(number)}', '{uuid.uuid4()}', '', '', 0, '', now64(6))"
+            f"('{STREAM}', 'metrics', '{day(number)}', '{uuid.uuid4()}', now64(6))"
             for number in numbers
         )
-        self.gate.query(f"insert into dq_batches values {listed}")
+        self.gate.query(
+            "insert into dq_batches (stream, stage, batch_date, version, recorded_at) "
+            f"values {listed}"
+        )
 
     def judge(self) -> bool:
         """Judge what is pending; ``results`` has everything there is afterwards."""
@@ -238,10 +241,7 @@ def test_a_lasting_fault_does_not_become_normal_until_somebody_says_it_is(judge:
     judge.judge()
     assert [judge.statuses("drop")[number] for number in range(7, 17)] == ["fail"] * 10
     for number in range(7, 17):
-        judge.gate.query(
-            "insert into dq_acknowledgements values "
-            f"('{STREAM}', '{day(number)}', 'drop', 'the shop', 'a country was closed', now64(6))"
-        )
+        judge.gate.acknowledge(STREAM, day(number), "drop")
     judge.measure("rows_raw", {17: 400.0})
     judge.judge()
     assert judge.statuses("drop")[17] == "pass"
@@ -483,9 +483,13 @@ def test_a_held_batch_is_let_through_when_a_later_run_no_longer_fails(judge: Jud
 
 def test_a_release_holds_for_the_files_that_were_there_and_not_for_newer_ones(judge: Judge) -> None:
     def deliver() -> None:
-        judge.gate.query(
-            "insert into dq_files (stream, file_name, batch_date, status, landed_at) values "
-            f"('{STREAM}', 'events.csv', '{day(0)}', 'landed', now64(6))"
+        judge.gate.enter(
+            "dq_files",
+            stream=f"'{STREAM}'",
+            file_name="'events.csv'",
+            batch_date=f"toDate('{day(0)}')",
+            status="'landed'",
+            landed_at="now64(6)",
         )
         judge.measure("rows_raw", {0: 1000.0})
 
@@ -494,10 +498,7 @@ def test_a_release_holds_for_the_files_that_were_there_and_not_for_newer_ones(ju
     deliver()
     judge.judge()
     for check, decision in (("other", "hold"), ("", "released")):
-        judge.gate.query(
-            "insert into dq_acknowledgements values "
-            f"('{STREAM}', '{day(0)}', '{check}', 'the shop', 'checked', now64(6))"
-        )
+        judge.gate.acknowledge(STREAM, day(0), check)
         judge.touch([0])
         judge.judge()
         assert judge.decisions() == {0: decision}

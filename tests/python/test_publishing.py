@@ -155,14 +155,7 @@ def redelivered(gate_folder: Path, emptied_folder: Path) -> Redelivered:
         assert gate.models()
         held = decisions(gate)
         for number in (3, 4):
-            gate.query(
-                "insert into dq_acknowledgements values "
-                f"('web_events', '{day(number)}', '', 'the shop', 'closed that day', now64(6))"
-            )
-            gate.query(
-                "insert into dq_batches (stream, stage, batch_date, version) "
-                f"values ('web_events', 'acknowledged', '{day(number)}', 'once')"
-            )
+            gate.acknowledge("web_events", day(number))
         assert gate.models()
         return Redelivered(
             held={date for date, (decision, _) in held.items() if decision == "hold"},
@@ -570,7 +563,8 @@ SHOP_PROJECT = {
             delivered.1 as file_name,
             toDate(delivered.2) as batch_date,
             toDateTime64(delivered.3, 6, 'UTC') as landed_at,
-            toUInt64(10) as rows_landed
+            toUInt64(10) as rows_landed,
+            toUInt64(0) as entry
         from (select arrayJoin([{{ var('files') }}]) as delivered)
     """,
     "models/orders_candidate.sql": """
@@ -593,7 +587,7 @@ SHOP_PROJECT = {
             materialized='published', stream='shop', stage='orders_published', after='orders',
             candidate='orders_candidate', gate='orders_verdicts', publish_where='is_paid'
         ) }}
-        -- depends_on: {{ ref('orders_verdicts') }} {{ ref('dq_batches') }}
+        -- depends_on: {{ ref('orders_verdicts') }} {{ ledgers() }}
         select * from {{ ref('orders_candidate') }} where is_paid
     """,
 }
@@ -606,8 +600,8 @@ def test_any_candidate_can_be_published_to_any_table(gate: Gate, tmp_path: Path)
         path = project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text).replace("{macros}", str(ROOT / "macros")))
-    ledger = ROOT / "models" / "monitoring" / "dq_batches.sql"
-    (project / "models" / "dq_batches.sql").write_text(ledger.read_text())
+    for ledger in ("dq_batches.sql", "dq_acknowledgements.sql"):
+        shutil.copy(ROOT / "models" / "monitoring" / ledger, project / "models")
     throw_away_profile(tmp_path, gate.data, "sluicegate")
 
     def build(files: str, orders: str, verdicts: str) -> list[tuple[Any, ...]]:

@@ -10,7 +10,7 @@
     )
 }}
 
--- depends_on: {{ ref('dq_gate') }}, {{ ref('dq_batches') }}
+-- depends_on: {{ ref('dq_gate') }}, {{ ledgers() | join(', ') }}
 
 select * from {{ ref('stg_web_events__evaluated') }}
 where not is_rejected

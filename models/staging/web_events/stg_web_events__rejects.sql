@@ -24,8 +24,8 @@ evaluations as (
 
     select
         batch_date,
-        argMax(version, recorded_at) as run_id,
-        max(recorded_at) as evaluated_at
+        argMax(version, (entry, recorded_at)) as run_id,
+        argMax(recorded_at, (entry, recorded_at)) as evaluated_at
     from {{ ref('dq_batches') }}
     where stream = 'web_events' and stage = 'evaluated'
     group by batch_date
