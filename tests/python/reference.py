@@ -273,14 +273,15 @@ def amount(value: Any) -> Decimal | None:
 
 ISO_TIME = re.compile(
     rb"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d)(?::(\d\d)(?:[.](\d{1,9}))?)?"
-    rb"(?:Z|([+-])(\d\d)(?::?(\d\d))?)?"
+    rb"(?: ?(?:Z|UTC|GMT|[+-]00(?::?00)? (?:UTC|GMT)|([+-])(\d\d)(?::?(\d\d))?))?",
+    re.IGNORECASE,
 )
 
 
 def parse_time(text: bytes) -> datetime.datetime | None:
-    """ISO 8601 in the years 1900 to 2299, epoch seconds or milliseconds; to the millisecond."""
-    if re.fullmatch(rb"\d{13}", text):
-        return EPOCH + int(text) * MILLISECOND
+    """ISO 8601 in the years 1900 to 2299, epoch seconds to nanoseconds; to the millisecond."""
+    if re.fullmatch(rb"\d{13}([.]\d{1,6})?|\d{16}([.]\d{1,3})?|\d{19}", text):
+        return EPOCH + int(text[:13]) * MILLISECOND
     if re.fullmatch(rb"\d{10}([.]\d{1,9})?", text):
         return EPOCH + int(Decimal(text.decode()) * 1000) * MILLISECOND
     match = ISO_TIME.fullmatch(text)

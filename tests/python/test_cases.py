@@ -105,7 +105,9 @@ RIGHT = {
     "p21_zstd_codec": published("2025-04-26"),
     "t01_before_1970": held("2025-02-15", 7, 2),
     "t02_2262": held("2025-02-16", 6, 3),
+    "t04_bigquery_utc": held("2025-02-18", 12, 0),
     "t05_epoch_ms": held("2025-02-19", 10, 0),
+    "t06_epoch_us_ns": held("2025-02-20", 9, 3),
     "t07_impossible": held("2025-02-21", 6, 5),
     "t08_us_and_others": held("2025-02-22", 7, 6),
     "t10_nano": held("2025-02-24", 8, 2),
@@ -117,7 +119,6 @@ MENDED = {
     "c23_null_words": held("2025-01-26", 5, 7),
     "c24_nbsp_client": held("2025-01-27", 9, 3),
     "f20_underscore_date": published("2025-05-28"),
-    "t04_bigquery_utc": published("2025-02-18"),
 }
 
 UNREADABLE = {
