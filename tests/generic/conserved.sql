@@ -11,7 +11,7 @@
     Arguments: parts:       list of the relations that this one's rows go to
                measure:     SQL aggregate that adds up, over columns that all have (default count(*))
                group_by:    list of columns that all have (default: all rows are one group)
-               parts_where: SQL condition on the parts' rows (default: all)
+               parts_where: SQL condition on the parts' rows, or newest_batches (default: all)
                allow_empty: true lets relations pass that have no rows at all (default false)
     Gives:     one row a group: the columns of group_by, observed, expected (sum of the parts),
                difference (observed less expected), message
@@ -69,7 +69,7 @@ part_{{ loop.index }} as (
 
     select * from {{ part }}
     {%- if parts_where %}
-    where {{ parts_where }}
+    where {{ test_condition(parts_where, part) }}
     {%- endif %}
 
 ),

@@ -39,9 +39,16 @@ class Gate:
     """One data folder and one landing folder, and dbt run on them in this process.
 
     The paths are the same for all tests of a worker; what is in them is not.
+
+    Attributes:
+        folder: where both are.
+        rules: the only rules that apply, by name; None applies all that are declared.
+        results: the status of every node of the newest dbt command.
+        compiled: the SQL of the newest dbt compile.
     """
 
     folder: Path
+    rules: tuple[str, ...] | None = None
     results: dict[str, str] = field(default_factory=dict)
     compiled: str = ""
 
@@ -85,6 +92,7 @@ class Gate:
             # Parsed once: its files stay as they are, and the variables that tests change are none
             # of those that matter to the parser. Each command has a copy of its own.
             project = Manifest.from_msgpack(_packed_project((*options, json.dumps(usual))))
+            self._keep_rules(project)
         outcome = dbtRunner(manifest=project).invoke(
             [*arguments, *options, json.dumps({**usual, **variables})]
         )
@@ -97,6 +105,13 @@ class Gate:
             for result in getattr(outcome.result, "results", [])
         }
         return bool(outcome.success)
+
+    def _keep_rules(self, project: Manifest) -> None:
+        for node in project.nodes.values():
+            if self.rules is not None and "rules" in node.config.meta:
+                node.config.meta["rules"] = [
+                    rule for rule in node.config.meta["rules"] if rule["name"] in self.rules
+                ]
 
     def build(self, *arguments: str, **variables: Any) -> bool:
         """``dbt build`` without the unit tests, which have a test of their own."""

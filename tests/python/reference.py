@@ -87,6 +87,30 @@ class Verdict:
 
 MALFORMED = ("malformed_line",)
 
+# The rules that are written here a second time.
+RULES = (
+    *MALFORMED,
+    "missing_client_id",
+    "missing_timestamp",
+    "invalid_timestamp",
+    "timestamp_in_future",
+    "missing_event_name",
+    "unknown_event_name",
+    "malformed_event_data",
+    "missing_transaction_id",
+    "duplicate_event",
+    "zero_value_checkout",
+    "missing_revenue",
+    "negative_revenue",
+    "corrupt_items",
+    "revenue_items_mismatch",
+    "transaction_id_collision",
+    "bot_user_agent",
+    "missing_referrer",
+    "synthetic_referrer",
+    "timestamp_outside_batch",
+)
+
 
 # Files
 

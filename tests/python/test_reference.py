@@ -26,6 +26,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from reference import (
     COLUMNS,
+    RULES,
     Delivery,
     Verdict,
     is_record,
@@ -370,6 +371,13 @@ def folder_of(seed: int) -> list[Delivery]:
         name = f"events_202501{day:02d}_{number:02d}{suffix}"
         deliveries.append(Delivery(name, content, arrival))
     return deliveries
+
+
+@pytest.fixture
+def gate(gate: Gate) -> Gate:
+    """The gate with the rules that the reference knows, whatever others are declared."""
+    gate.rules = RULES
+    return gate
 
 
 def clear(gate: Gate) -> None:
