@@ -11,7 +11,8 @@
     Arguments: parts:       list of the relations that this one's rows go to
                measure:     SQL aggregate that adds up, over columns that all have (default count(*))
                group_by:    list of columns that all have (default: all rows are one group)
-               parts_where: SQL condition on the parts' rows, or newest_batches (default: all)
+               parts_where: SQL condition on the parts' rows, or one of the words of
+                            test_condition (default: all)
                allow_empty: true lets relations pass that have no rows at all (default false)
     Gives:     one row a group: the columns of group_by, observed, expected (sum of the parts),
                difference (observed less expected), message

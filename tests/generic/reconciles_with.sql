@@ -10,8 +10,8 @@
                tolerance:      largest difference, as a share of the other's measure, from 0 to
                                below 1 (default 0: equal, exact for integers and Decimals)
                group_by:       list of columns that both have (default: all rows are one group)
-               relation_where: SQL condition on the other relation's rows, or newest_batches
-                               (default: all)
+               relation_where: SQL condition on the other relation's rows, or one of the words
+                               of test_condition (default: all)
                allow_empty:    true lets two relations without rows pass (default false)
     Gives:     one row a group: the columns of group_by, observed, expected, message
     Example:   data_tests:

@@ -20,6 +20,7 @@ from dbt.cli.main import dbtRunner
 import dbt_sluicegate
 
 GENERIC_TESTS = Path(__file__).resolve().parents[1] / "generic"
+MACROS = Path(__file__).resolve().parents[2] / "macros"
 
 SETTINGS: dict[str, dict[str, int]] = {
     "usual_settings": {"join_use_nulls": 1},
@@ -667,6 +668,9 @@ class Project:
             },
         )
         shutil.copytree(GENERIC_TESTS, folder / "tests" / "generic")
+        (folder / "macros").mkdir()
+        for macro in ("testing/get_where_subquery.sql", "batches/newest_batches.sql"):
+            shutil.copy(MACROS / macro, folder / "macros")
 
     def write(self, name: str, content: object) -> None:
         """Write a file of the project: a text as it is, anything else as YAML."""

@@ -257,7 +257,7 @@ def test_it_ends_with_the_gates_exit_code_and_says_where_the_site_is(observed: O
 
 def test_the_gates_own_tests_and_models_are_in_elementarys_tables(observed: Observed) -> None:
     own = observed.statuses("dbt_test")
-    assert own["assert_web_events_rows_conserved"] == "pass"
+    assert own["every_landed_row_is_clean_or_a_reject"] == "pass"
     assert own["sessions_client_id_started_at_unique"] == "pass"
     models = {
         name
