@@ -5,13 +5,18 @@
     and lands with its text and the error malformed_line. row_number is the line in the file. Of a
     repeated key the first is taken; null is a missing value; objects and arrays keep their text.
 
+    Numbers are text as they are written. The engine's parser would give 1e3 as 1000 and 1.50 as 1.5,
+    and refuse 1E400: a line that has a number of that kind is cut into tokens, and the numbers are
+    taken from there; the parser gets it with 0 for each number.
+
     Arguments: relation: an empty table shaped like the raw table; file: see landing_files
     Returns:   {error: '' or why the file cannot be read, columns: [keys that occur]}
 #}
 {% macro land_jsonl(relation, file) %}
     {% set keys_query %}
-        select arraySort(groupUniqArrayArray(JSONExtractKeys(line))) as names
-        from {{ read_location(file.location, 'LineAsString', 'line String') }}
+        {{ _jsonl_lines(file) }}
+        select arraySort(groupUniqArrayArray(JSONExtractKeys(parsed_line))) as names
+        from lines
     {% endset %}
     {% set keys = adapter.try_query(keys_query, fetch=true) %}
     {% if keys.error %}
@@ -24,27 +29,26 @@
 
 {% macro _jsonl_records(file, names) %}
     {% set match = match_contract(names, 'jsonl') %}
-    with
-    lines as (
-        select
-            if(_row_number = 0, {{ without_bom('line') }}, line) as line,
-            toUInt64(_row_number) + 1 as row_number
-        from {{ read_location(file.location, 'LineAsString', 'line String') }}
-    ),
+    {{ _jsonl_lines(file) }},
     parsed as (
         select
             line,
             row_number,
-            isValidJSON(line) and JSONType(line) = 'Object' as is_record,
-            JSONExtractKeysAndValuesRaw(if(is_record, line, '{}')) as pairs,
+            isValidJSON(parsed_line) and JSONType(parsed_line) = 'Object' as is_record,
+            JSONExtractKeysAndValuesRaw(if(is_record, parsed_line, '{}')) as pairs,
             arrayMap(pair -> pair.1, pairs) as keys,
+            if(
+                is_record and notEmpty(tokens), {{ _json_member_texts('tokens') }}, arrayMap(pair -> '', pairs)
+            ) as as_written,
             arrayMap(
-                pair -> multiIf(
+                (pair, text) -> multiIf(
                     pair.2 = 'null', '',
                     startsWith(pair.2, '"'), JSONExtractString(pair.2),
-                    pair.2
+                    text = '', pair.2,
+                    text
                 ),
-                pairs
+                pairs,
+                as_written
             ) as texts,
             [
                 {% for column in contract() %}
@@ -56,7 +60,6 @@
                 {% endfor %}
             ] as positions
         from lines
-        where trimBoth(line, ' \t\r') != ''
     )
     select
         {% for column in contract() %}
@@ -75,3 +78,64 @@
         row_number
     from parsed
 {% endmacro %}
+
+{#
+    CTE `lines`: row_number, line, tokens of the line where a number in it must be kept as written
+    (else none), and parsed_line, which is what the engine's parser is given.
+#}
+{% macro _jsonl_lines(file) %}
+    with
+    lines as (
+        select
+            if(_row_number = 0, {{ without_bom('whole_line') }}, whole_line) as line,
+            toUInt64(_row_number) + 1 as row_number,
+            -- The tokens of '' where none are needed: a condition around them would not save the work.
+            if(
+                match(line, {{ sql_string('(?:"\\s*:|[,\\[])\\s*(?:-?[0-9]+[.eE]|-?[0-9]{16}|-0)') }}),
+                line, ''
+            ) as line_to_cut,
+            {{ _json_tokens('line_to_cut') }} as tokens,
+            -- Bytes that are no UTF-8 are in no token: such a line is no JSON, and stays as it is.
+            if(
+                notEmpty(tokens) and arrayStringConcat(tokens) = line, {{ _without_numbers('tokens') }}, line
+            ) as parsed_line
+        from {{ read_location(file.location, 'LineAsString', 'whole_line String') }}
+        where trimBoth(whole_line, ' \t\r') != ''
+    )
+{% endmacro %}
+
+{# SQL: the tokens of a JSON text: strings, punctuation, blanks, and what stands between them. #}
+{% macro _json_tokens(text) -%}
+    extractAll({{ text }}, {{ sql_string('"(?:[^"\\\\]|\\\\.)*"|[{}\\[\\]:,]|\\s+|[^\\s{}\\[\\]:,"]+|"') }})
+{%- endmacro %}
+
+{# SQL: the text of tokens, each number in it written as 0. #}
+{% macro _without_numbers(tokens) -%}
+    arrayStringConcat(arrayMap(
+        token -> if(
+            match(token, {{ sql_string('^-?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?$') }}), '0', token
+        ),
+        {{ tokens }}
+    ))
+{%- endmacro %}
+
+{# SQL: the texts of an object's values as they are written, in its order, from the tokens of it. #}
+{% macro _json_member_texts(tokens) -%}
+    {#- Without blanks, and without the last brace, which closes the object and belongs to no value. -#}
+    {%- set significant -%}
+    arrayPopBack(arrayFilter(token -> trimBoth(token, ' \t\r\n') != '', {{ tokens }}))
+    {%- endset -%}
+    arrayMap(
+        member -> arrayStringConcat(arraySlice(member, indexOf(member, ':') + 1)),
+        arrayFilter(
+            member -> has(member, ':'),
+            arraySplit(
+                (token, depth) -> depth = 1 and token in ('{', ','),
+                {{ significant }},
+                arrayCumSum(
+                    token -> multiIf(token in ('{', '['), 1, token in ('}', ']'), -1, 0), {{ significant }}
+                )
+            )
+        )
+    )
+{%- endmacro %}

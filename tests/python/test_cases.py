@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,3 +194,11 @@ def test_a_file_that_cannot_be_read_whole_is_refused_and_named(judged: Gate, nam
     )
     assert ledger == [("unreadable", True, 0)]
     assert judged.query(f"select count() from raw_web_events where file_name = '{file}'") == [(0,)]
+
+
+def test_values_land_as_they_are_written(judged: Gate) -> None:
+    clients = "select client_id from raw_web_events where batch_date = '{}' order by row_number"
+    numbers = [client for (client,) in judged.query(clients.format("2025-03-01"))]
+    assert numbers[-3:] == ["1e3", "12345678901234567890124", "12345678901234567890123"]
+    uuids = [client for (client,) in judged.query(clients.format("2025-04-23"))]
+    assert uuids[:2] == [str(uuid.UUID(bytes=bytes([byte]) * 16)) for byte in (1, 2)]

@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -695,6 +696,41 @@ def test_json_keys_are_matched_with_the_contract(landed: Landed) -> None:
     assert landed.entry(JSONL)["columns_missing"] == []
 
 
+# Numbers that a parser writes in another way, or cannot hold: by where they stand in the line.
+NUMBERS_AS_WRITTEN = [
+    "1e3", "1.0", "1.50", "-0", "-0.0", "1E400", "1e-400", "0.12345678901234567890123",
+    "123456789012345678901234567890", "18446744073709551616", "9007199254740993", "42",
+]  # fmt: skip
+NUMBERS = delivery(
+    ".jsonl",
+    "".join(
+        json.dumps(event("NUMBER", event_data="PAYLOAD"))[:-1]
+        .replace('"NUMBER"', number)
+        .replace('"PAYLOAD"', f'{{"revenue" : {number}, "of": ["}}1.0,", {number} ]}}')
+        + f', "quoted": "{number}", "a, \\"b\\": 1.0": {number} }}\n'
+        for number in NUMBERS_AS_WRITTEN
+    )
+    + '{"client_id": 1.0, }\n{"client_id": 01.0}\n{"client_id": 1.0} {}\n[1.0]\n',
+)
+
+
+def test_numbers_in_json_lines_are_text_as_they_are_written(landed: Landed) -> None:
+    records = [record for record in landed.of(NUMBERS) if not record.raw_line]
+    assert [record.values["client_id"] for record in records] == NUMBERS_AS_WRITTEN
+    assert [record.extra_columns for record in records] == [
+        {"quoted": number, 'a, "b": 1.0': number} for number in NUMBERS_AS_WRITTEN
+    ]
+    assert [record.values["event_data"] for record in records] == [
+        f'{{"revenue":{number},"of":["}}1.0,",{number}]}}' for number in NUMBERS_AS_WRITTEN
+    ]
+
+
+def test_numbers_make_no_json_of_lines_that_are_none(landed: Landed) -> None:
+    assert [record.raw_line for record in landed.of(NUMBERS) if record.raw_line] == [
+        '{"client_id": 1.0, }', '{"client_id": 01.0}', '{"client_id": 1.0} {}', "[1.0]",
+    ]  # fmt: skip
+
+
 JSONL_GZIP = delivery(".jsonl.gz", gzip.compress(jsonl_of(event("jgz-1"), event("jgz-2")).encode()))
 NDJSON = delivery(".ndjson", jsonl_of(event("nd-1")))
 SPARSE = delivery(
@@ -720,6 +756,7 @@ def parquet_of(columns: dict[str, Any]) -> bytes:
 
 TEXTS = ("client_id", "page_url", "referrer", "event_name", "user_agent")
 NOON = datetime.datetime(2025, 1, 1, 12, 0, 0, 123456, tzinfo=datetime.UTC)
+SOME_UUID = uuid.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 SOME_TIMES = {
     "naive": pa.array([NOON.replace(tzinfo=None), None], pa.timestamp("us")),
     "zoned": pa.array([NOON, None], pa.timestamp("ns", "America/New_York")),
@@ -742,6 +779,10 @@ PARQUET = delivery(
                 ),
             ),
             "store": pa.array([7, None], pa.int32()),
+            "uuid": pa.array([SOME_UUID.bytes, None], pa.uuid()),
+            "fixed": pa.array([SOME_UUID.bytes, b"sixteen letters."], pa.binary(16)),
+            "small": pa.array([b"\xff\x00\x01", None], pa.binary(3)),
+            "code": pa.array([b"AB1", b"\xc3\xa9-"], pa.binary(3)),
             **{name: times for name, times in SOME_TIMES.items() if name != "naive"},
         }
     ),
@@ -754,7 +795,11 @@ def test_parquet_lands_with_its_values_as_text(landed: Landed) -> None:
     assert first.values["timestamp"] == "2025-01-01 12:00:00.123"
     assert first.extra_columns == {
         "store": "7",
-        "zoned": "2025-01-01T12:00:00.123Z",
+        "uuid": str(SOME_UUID),
+        "fixed": str(SOME_UUID),
+        "small": "ff0001",
+        "code": "AB1",
+        "zoned": "2025-01-01T12:00:00.123456Z",
         "millis": "2025-01-01T12:00:00.123Z",
     }
     assert second.reject_reasons == ["missing_timestamp"]
@@ -763,7 +808,16 @@ def test_parquet_lands_with_its_values_as_text(landed: Landed) -> None:
         "revenue": 1.5,
         "items": [{"item_id": None}],
     }
-    assert second.extra_columns == {"store": "", "zoned": "", "millis": ""}
+    assert second.extra_columns == {
+        "store": "",
+        "uuid": "",
+        # A column is read in one way: these sixteen letters stand among bytes that are none.
+        "fixed": str(uuid.UUID(bytes=b"sixteen letters.")),
+        "small": "",
+        "code": "é-",
+        "zoned": "",
+        "millis": "",
+    }
 
 
 def test_a_null_struct_of_parquet_is_a_struct_of_nulls(landed: Landed) -> None:
