@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import math
 import os
 import shutil
 import statistics
@@ -108,9 +109,10 @@ def main() -> None:
         deliveries = DAYS + arguments.redeliveries
         seconds = []
         for number in range(arguments.runs):
-            # Spread evenly, idle runs in between.
+            # Spread evenly from the first run on, idle runs in between.
             due = range(
-                number * deliveries // arguments.runs, (number + 1) * deliveries // arguments.runs
+                math.ceil(number * deliveries / arguments.runs),
+                math.ceil((number + 1) * deliveries / arguments.runs),
             )
             for delivery in due:
                 deliver(delivery)

@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from sluicegate import __version__
+from sluicegate import __version__, interrupts
 from sluicegate.errors import SluicegateError, one_line
+from sluicegate.steps import Steps
 
 EXIT_OPEN = 0
 EXIT_DATA_FAILED = 1
@@ -64,6 +65,7 @@ def main() -> None:
     Exit codes: 0  the gate is open
                 1  data failed it: a CRITICAL alert (a batch is held, a file is missing, ...)
                 2  it could not be evaluated: configuration, engine or dbt error
+              130  interrupted (Ctrl-C); 143 by SIGTERM
     """
 
 
@@ -286,10 +288,13 @@ def ack(
         from sluicegate.engine import connect, load_profile
 
         word = Acknowledgement(stream, batch.date(), by, reason, check)
+        interrupts.finished(interrupts.unknown)
         os.chdir(place.project)
         with connect(load_profile(place.profiles, target)) as client:
             checks = acknowledge(client, word)
-        report = _build_and_report(place, target, select="dq_gate+", lands=False)
+        report = _build_and_report(
+            place, target, before="the acknowledgement is kept", select="dq_gate+", lands=False
+        )
         errors = _run_errors(report)
         if errors:
             raise SluicegateError(f"{errors[0]} The acknowledgement is kept; run sluicegate run.")
@@ -316,6 +321,7 @@ def notify(out: Path | None, project_dir: Path | None) -> None:
     Who gets what is in environment variables (SLUICEGATE_NOTIFY, ...): see docs/operations.md. The
     exit code is 0 when all were reached, 2 when one was not.
     """
+    interrupts.finished(interrupts.unknown)
     try:
         place = Place.find(project_dir, None, out)
         from sluicegate.notify import failure_lines, send_report
@@ -355,7 +361,11 @@ def _quiet_libraries() -> None:
 
 
 def _build_and_report(
-    place: Place, target: str | None, built_project: Path | None = None, **wanted: Any
+    place: Place,
+    target: str | None,
+    built_project: Path | None = None,
+    before: str = "",
+    **wanted: Any,
 ) -> dict[str, Any]:
     """Build what is wanted (fields of RunOptions), and write the report of it.
 
@@ -363,7 +373,10 @@ def _build_and_report(
         place: where things are.
         target: the profile's target; None takes its default.
         built_project: the dbt project to build; the gate's own by default.
+        before: what the command has done before, in words, for whoever interrupts it.
     """
+    steps = Steps(before)
+    interrupts.finished(steps.finished)
     started = time.monotonic()
     _quiet_libraries()
     # dbt takes a second to import: --help and --version do without it.
@@ -380,7 +393,8 @@ def _build_and_report(
         **wanted,
     )
     with RunProgress(Console(stderr=True)) as progress:
-        built = pipeline.build(options, progress.on_event)
+        built = pipeline.build(options, [progress.on_event, steps.on_event])
+    steps.is_over = True
     seconds = time.monotonic() - started
     try:
         with connect(profile) as client:
@@ -392,6 +406,7 @@ def _build_and_report(
             raise
         document = report.make_report(built.run_id, profile.target_name, seconds, built.errors)
     report.write_report(document, place.out)
+    interrupts.finished(lambda: "all tables are built and the report is written")
     return document
 
 
@@ -447,6 +462,7 @@ def sample(
     directory: Path, days: int, rows: int, first_date: datetime.datetime | None, seed: int
 ) -> None:
     """Write sample files of a made-up shop's events into DIRECTORY."""
+    interrupts.finished(interrupts.unknown)
     try:
         from sluicegate.sample import SampleSpec, write_sample
 
@@ -489,6 +505,7 @@ def hub_mirror_pull(
     observability/package-checksums.yml; a package with another one, or without one, is not kept.
     The exit code is 0 when all of them are there, 2 when one is not.
     """
+    interrupts.finished(interrupts.unknown)
     try:
         from sluicegate.hub.mirror import pull
         from sluicegate.hub.packages import read_checksums
@@ -524,8 +541,11 @@ def dbt_command(arguments: tuple[str, ...]) -> None:
         fail(error)
     os.chdir(project)
     os.environ.setdefault("DBT_PROFILES_DIR", str(project / "profiles"))
-    cli.main(args=list(arguments), prog_name="dbt")
+    steps = Steps()
+    interrupts.finished(steps.finished)
+    cli.main(args=list(arguments), prog_name="dbt", obj={"callbacks": [steps.on_event]})
 
 
 if __name__ == "__main__":
+    interrupts.install()
     main()

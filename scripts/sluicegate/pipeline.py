@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ def check_landing(locations: dict[str, list[str]]) -> None:
             )
 
 
-def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) -> BuildResult:
+def build(options: RunOptions, on_event: Sequence[Callable[[Any], None]] = ()) -> BuildResult:
     """Run ``dbt build`` in this process.
 
     Args:
@@ -175,7 +175,7 @@ def build(options: RunOptions, on_event: Callable[[Any], None] | None = None) ->
         arguments += ["--full-refresh"]
     if not options.unit_tests:
         arguments += ["--exclude-resource-type", "unit_test"]
-    outcome = dbtRunner(callbacks=[on_event] if on_event else []).invoke(arguments)
+    outcome = dbtRunner(callbacks=list(on_event)).invoke(arguments)
     return _summarise(outcome)
 
 
