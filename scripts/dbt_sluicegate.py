@@ -1,4 +1,4 @@
-"""dbt plugin module: ``driver: chdb`` for dbt-clickhouse, and ``adapter.try_query``.
+"""dbt plugin module: ``driver: chdb`` for dbt-clickhouse, and what reading files needs.
 
 dbt imports every installed module whose name begins with ``dbt_`` before it opens a connection
 (``dbt debug`` excepted: ``sluicegate dbt debug`` imports this module first). Importing it
@@ -8,6 +8,8 @@ dbt imports every installed module whose name begins with ``dbt_`` before it ope
   folder is ``custom_settings.chdb_path`` in the profile (created when missing);
 * gives models and materializations ``adapter.try_query(sql)``: Jinja has no ``try``, and one
   unreadable file must not keep the files after it from being landed;
+* gives them ``adapter.frames_error(...)``: whether a Zstandard or LZ4 file is whole, which the
+  engine does not say;
 * lets unit tests see ``graph``, for the rules that stand in the YAML of the model under test.
 
 Everything else of dbt-clickhouse is used as it is. A driver of this name is proposed upstream
@@ -17,6 +19,7 @@ Everything else of dbt-clickhouse is used as it is. A driver of this name is pro
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import re
 import threading
@@ -34,6 +37,8 @@ from dbt.adapters.clickhouse.impl import ClickHouseAdapter
 from dbt.adapters.exceptions import FailedToConnectError
 from dbt.parser.unit_tests import UnitTestManifestLoader
 from dbt_common.exceptions import DbtRuntimeError
+
+from sluicegate import compression
 
 # ClickHouse error codes that say something of the engine or of the statement, never of one input
 # file: UNKNOWN_FUNCTION, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE, SYNTAX_ERROR,
@@ -202,6 +207,33 @@ def try_query(self: ClickHouseAdapter, sql: str, fetch: bool = False) -> dict[st
     return {"error": "", "rows": rows}
 
 
+@available  # type: ignore[untyped-decorator]  # dbt is untyped
+def frames_error(self: ClickHouseAdapter, location: str, ending: str, bytes_query: str) -> str:
+    """Why a Zstandard or LZ4 file is not whole; "" when it is.
+
+    A file of the embedded engine is followed on disk, a few bytes a block. Any other is fetched
+    through the engine by ``bytes_query``, which gives its compressed bytes as one value, and is in
+    memory meanwhile.
+    """
+    if self.config.credentials.driver == "chdb" and "://" not in location:
+        try:
+            with open(location, "rb") as file:
+                return compression.frames_error(file, ending)
+        except OSError as error:
+            return f"it cannot be opened: {error.strerror}"
+    client = getattr(self.connections.get_thread_connection().handle, "_client", None)
+    if not hasattr(client, "raw_query"):
+        return (
+            f"the end of a {ending} file cannot be proven over the native protocol: "
+            "set CLICKHOUSE_DRIVER=http, or deliver gzip"
+        )
+    try:
+        content = client.raw_query(bytes_query, fmt="RawBLOB")
+    except ClickHouseError as error:
+        return f"it cannot be fetched: {' '.join(_engine_message(error).split())}"
+    return compression.frames_error(io.BytesIO(content), ending)
+
+
 def _with_graph(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The loader of a unit test, which else leaves ``graph`` empty, with the project's graph."""
 
@@ -216,4 +248,5 @@ def _with_graph(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 UnitTestManifestLoader.load = _with_graph(UnitTestManifestLoader.load)
 connections.get_db_client = dbclient.get_db_client = _with_chdb(dbclient.get_db_client)
 ClickHouseAdapter.try_query = try_query
-ClickHouseAdapter._available_ = ClickHouseAdapter._available_ | {"try_query"}
+ClickHouseAdapter.frames_error = frames_error
+ClickHouseAdapter._available_ = ClickHouseAdapter._available_ | {"try_query", "frames_error"}

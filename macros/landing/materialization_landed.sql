@@ -49,7 +49,8 @@
             or before.file_size != file.file_size or before.file_mtime != file.file_mtime
         ) %}
             {% do file.update({
-                'batch_date': before.batch_date if before else file.batch_date
+                'batch_date': before.batch_date if before else file.batch_date,
+                'refusal': _refusal(file),
             }) %}
             {% do batches.setdefault(file.batch_date, []).append(file) %}
         {% endif %}
@@ -106,12 +107,33 @@
     {% do run_query(removed) %}
 {% endmacro %}
 
+{# Why a file is not to be read at all; '' when it is. #}
+{% macro _refusal(file) %}
+    {% set ending = file.file_name.rpartition('.')[2] | lower %}
+    {% if modules.re.search('[*?{}]', file.file_name) %}
+        {{ return('its name has one of * ? { }, which would be read as a pattern: rename it') }}
+    {% elif ending in ['gz', 'zst', 'xz', 'lz4', 'bz2'] and file.file_size == 0 %}
+        {{ return('it is empty, which no compressed file is') }}
+    {% elif ending in ['zst', 'lz4'] %}
+        {{ return(adapter.frames_error(
+            file.location,
+            ending,
+            'select content from '
+            ~ read_location(file.location, 'RawBLOB', 'content String', compression='none')
+        )) }}
+    {% endif %}
+    {{ return('') }}
+{% endmacro %}
+
 {# Land what can be landed together; returns the answers of land_csv_together. #}
 {% macro _land_together(relation, dates, batches) %}
     {% set folders = {} %}
     {% for batch_date in dates %}
         {% for file in batches[batch_date] %}
-            {% if file.format == 'csv' and not modules.re.search('[*?{},]', file.location) %}
+            {% if (
+                file.format == 'csv' and not file.refusal
+                and not modules.re.search('[*?{},]', file.location)
+            ) %}
                 {% do folders.setdefault(file.location.rpartition('/')[0], []).append(file) %}
             {% endif %}
         {% endfor %}
@@ -139,8 +161,8 @@
     {% for file in files %}
         {% if file.file_name in together %}
             {% set answer = together[file.file_name] %}
-        {% elif modules.re.search('[*?{}]', file.file_name) %}
-            {% set answer = {'error': 'its name has one of * ? { }, which would be read as a pattern: rename it', 'columns': []} %}
+        {% elif file.refusal %}
+            {% set answer = {'error': file.refusal, 'columns': []} %}
         {% else %}
             {% do run_query('truncate table ' ~ file_relation) %}
             {% set land = {'csv': land_csv, 'jsonl': land_jsonl}.get(file.format, land_typed) %}

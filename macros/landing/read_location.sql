@@ -7,9 +7,10 @@
     Arguments: location:  path or glob, s3://bucket/key, or http(s)://...
                format:    a ClickHouse input format
                structure: "name Type, ..."; empty lets the engine read it from the file
+               compression: none reads a compressed file as it is; by its name when left out
     Example:   select line from {{ read_location('data/a.csv', 'LineAsString', 'line String') }}
 #}
-{% macro read_location(location, format, structure='') %}
+{% macro read_location(location, format, structure='', compression='') %}
     {%- if location.startswith('s3://') -%}
         {%- set function = 's3' -%}
     {%- elif location.startswith(('http://', 'https://')) -%}
@@ -18,7 +19,8 @@
         {%- set function = 'file' -%}
     {%- endif -%}
     {{ function }}({{ sql_string(location) }}, '{{ format }}'
-    {%- if structure %}, {{ sql_string(structure) }}{% endif %})
+    {%- if structure %}, {{ sql_string(structure) }}{% endif %}
+    {%- if compression %}, '{{ compression }}'{% endif %})
 {%- endmacro %}
 
 {# A text as a ClickHouse string literal. Arguments: text #}

@@ -127,11 +127,8 @@ UNREADABLE = {
     "g03_plain_named_gz": "events_20250322.csv.gz",
     "g05_trailing_garbage": "events_20250324.csv.gz",
     "g06_double_gz": "events_20250325.csv.gz",
-    "p14_truncated": "events_20250419.parquet",
-}
-
-UNREADABLE_ONCE_MENDED = {
     "g09_zst_trunc": "events_20250404.csv.zst",
+    "p14_truncated": "events_20250419.parquet",
 }
 
 
@@ -183,11 +180,10 @@ def test_a_case_is_read_and_judged_as_it_should_be(judged: Gate, name: str) -> N
 
 @pytest.mark.parametrize(
     "name",
-    [case(name, mended=True) for name in UNREADABLE]
-    + [case(name, mended=False) for name in UNREADABLE_ONCE_MENDED],
+    UNREADABLE,
 )
 def test_a_file_that_cannot_be_read_whole_is_refused_and_named(judged: Gate, name: str) -> None:
-    file = {**UNREADABLE, **UNREADABLE_ONCE_MENDED}[name]
+    file = UNREADABLE[name]
     ledger = judged.query(
         "select toString(status), error != '', rows_landed from dq_files "
         f"where file_name = '{file}'"

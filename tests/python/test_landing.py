@@ -12,6 +12,7 @@ import gzip
 import http.server
 import io
 import json
+import lzma
 import os
 import shutil
 import threading
@@ -23,9 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+import lz4.frame
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from backports import zstd
 from conftest import HEADER, ROOT, Gate
 
 COLUMNS = HEADER.strip().split(",")
@@ -469,11 +472,35 @@ def test_a_header_alone_has_its_columns_and_an_empty_file_has_none(landed: Lande
 TRUNCATED_GZIP = delivery(".csv.gz", gzip.compress(csv_of("gone").encode() * 100)[:-40])
 NO_GZIP = delivery(".csv.gz", csv_of("not-a-gzip"))
 NO_ZSTD = delivery(".csv.zst", csv_of("not-a-zstd"))
+HALF_ZSTD = delivery(".csv.zst", zstd.compress(csv_of("half").encode())[:-1])
+HALF_FRAME = delivery(
+    ".csv.zst", zstd.compress(csv_of("half").encode()) + zstd.compress(b"x\n")[:-2]
+)
+HALF_JSONL = delivery(
+    ".jsonl.zst", zstd.compress((json.dumps({"client_id": "half"}) + "\n").encode())[:-1]
+)
+HALF_LZ4 = delivery(".CSV.LZ4", lz4.frame.compress(csv_of("half").encode())[:-4])
+HALF_XZ = delivery(".csv.xz", lzma.compress(csv_of("half").encode())[:-1])
+EMPTY_COMPRESSED = [delivery(f".csv.{ending}", b"") for ending in ("gz", "zst", "xz", "lz4")]
 NO_PARQUET = delivery(".parquet", b"PAR1 this is no parquet file PAR1")
 NO_AVRO = delivery(".avro", b"Obj\x01 this is no avro file")
 UTF16 = delivery(".csv", csv_of("utf16-1").encode("utf-16"))
 UNCLOSED_HEADER = delivery(".csv", '"client_id,page_url\n' + line("header-1") + "\n")
-UNREADABLE = [TRUNCATED_GZIP, NO_GZIP, NO_ZSTD, NO_PARQUET, NO_AVRO, UTF16, UNCLOSED_HEADER]
+UNREADABLE = [
+    TRUNCATED_GZIP,
+    NO_GZIP,
+    NO_ZSTD,
+    HALF_ZSTD,
+    HALF_FRAME,
+    HALF_JSONL,
+    HALF_LZ4,
+    HALF_XZ,
+    *EMPTY_COMPRESSED,
+    NO_PARQUET,
+    NO_AVRO,
+    UTF16,
+    UNCLOSED_HEADER,
+]
 
 
 @pytest.mark.parametrize("file", UNREADABLE, ids=lambda file: str(file)[15:])
@@ -624,6 +651,12 @@ GZIP_PARTS = delivery(
 ZSTD = delivery(
     ".csv.zst", pa.Codec("zstd").compress(csv_of("zst-1", "zst-2").encode(), asbytes=True)
 )
+ZSTD_PARTS = delivery(
+    ".csv.zst",
+    zstd.compress(csv_of("frame-1").encode()) + zstd.compress((line("frame-2") + "\n").encode()),
+)
+LZ4 = delivery(".csv.lz4", lz4.frame.compress(csv_of("lz4-1", "lz4-2").encode()))
+XZ = delivery(".csv.xz", lzma.compress(csv_of("xz-1", "xz-2").encode()))
 UPPER_CASE = delivery(".CSV.GZ", gzip.compress(csv_of("upper-1", "upper-2").encode()))
 
 
@@ -633,6 +666,9 @@ UPPER_CASE = delivery(".CSV.GZ", gzip.compress(csv_of("upper-1", "upper-2").enco
         (GZIP, ["gz-1", "gz-2"]),
         (GZIP_PARTS, ["part-1", "part-2"]),
         (ZSTD, ["zst-1", "zst-2"]),
+        (ZSTD_PARTS, ["frame-1", "frame-2"]),
+        (LZ4, ["lz4-1", "lz4-2"]),
+        (XZ, ["xz-1", "xz-2"]),
         (UPPER_CASE, ["upper-1", "upper-2"]),
     ],
 )
@@ -1129,13 +1165,24 @@ def test_files_land_over_http(gate: Gate, web_server: tuple[Path, str]) -> None:
     (folder / "shop").mkdir()
     (folder / "shop" / "events_20250101.csv").write_text(csv_of("http-1", "http-2") + "broken\n")
     (folder / "shop" / "events_20250102.csv").write_text(csv_of("http-3"))
-    location = f"{address}/shop/events_{{20250101..20250102}}.csv"
+    compressed = zstd.compress(csv_of("http-4").encode())
+    (folder / "shop" / "events_20250103.csv.zst").write_bytes(compressed)
+    (folder / "shop" / "events_20250104.csv.zst").write_bytes(compressed[:-1])
+    location = [
+        f"{address}/shop/events_{{20250101..20250102}}.csv",
+        f"{address}/shop/events_{{20250103..20250104}}.csv.zst",
+    ]
     assert gate.dbt(*RUN, landing={"web_events": location})
     assert gate.dbt(*RUN, landing={"web_events": location})
     landed = look(gate)
     assert landed.clean("events_20250101.csv") == [(2, "http-1"), (3, "http-2")]
     assert landed.malformed("events_20250101.csv") == [(4, "broken")]
     assert landed.clean("events_20250102.csv") == [(2, "http-3")]
+    assert landed.clean("events_20250103.csv.zst") == [(2, "http-4")]
+    assert landed.of("events_20250104.csv.zst") == []
+    assert {entry["error"] for entry in landed.files if entry["status"] == "unreadable"} == {
+        "it is cut off: its last frame has no end"
+    }
     assert landed.entry("events_20250102.csv")["location"] == f"{address}/shop/events_20250102.csv"
 
 
