@@ -217,7 +217,7 @@ def frames_error(self: ClickHouseAdapter, location: str, ending: str, bytes_quer
     """
     if self.config.credentials.driver == "chdb" and "://" not in location:
         try:
-            with open(location, "rb") as file:
+            with Path(location).open("rb") as file:
                 return compression.frames_error(file, ending)
         except OSError as error:
             return f"it cannot be opened: {error.strerror}"
