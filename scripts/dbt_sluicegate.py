@@ -133,6 +133,18 @@ def _prepare_folder(folder: Path) -> Path:
     return config
 
 
+def _followed_links(folder: Path) -> bool:
+    """Whether a data folder is a copy in which something else stands for a symbolic link.
+
+    The engine keeps ``metadata/<database>`` as a link into ``store/``. Where it is missing the
+    engine makes it anew, where a directory is in its place the engine does not start.
+    """
+    return any(
+        place.exists() and not place.is_symlink()
+        for place in (definition.with_suffix("") for definition in folder.glob("metadata/*.sql"))
+    )
+
+
 class ChdbClient(ChHttpClient):  # type: ignore[misc]  # dbt is untyped
     """dbt-clickhouse's client over clickhouse-connect, on chDB in place of HTTP."""
 
@@ -145,6 +157,11 @@ class ChdbClient(ChHttpClient):  # type: ignore[misc]  # dbt is untyped
             raise FailedToConnectError(
                 f"The data folder {folder} is in use by {holder}: "
                 "wait for it to end, or set SLUICEGATE_DATA to another folder."
+            )
+        if _followed_links(folder):
+            raise FailedToConnectError(
+                f"The data folder {folder} is a copy that followed symbolic links (as cp -rL and "
+                "zip do), which the engine cannot open: copy it again with cp -a or tar."
             )
         # The adapter remembers for the whole process which databases exist; folders may change.
         dbclient.ChClientWrapper.database_dropped(self, self.database)

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import clickhouse_connect
+import pytest
 from conftest import HEADER, Gate
+from dbt.adapters.exceptions import FailedToConnectError
 
 DAYS = 3
 
@@ -75,3 +77,20 @@ def test_what_an_earlier_version_left_goes(gate: Gate) -> None:
     settle(gate)
     assert not list((gate.data / "metadata_dropped").iterdir())
     assert not list((gate.data / "store").rglob("*.bin"))
+
+
+def test_a_copy_that_followed_links_is_recognised(gate: Gate, emptied_folder: Path) -> None:
+    shutil.copytree(emptied_folder, gate.data, symlinks=False)
+    with pytest.raises(FailedToConnectError) as caught:
+        gate.dbt("show", "--inline", "select 1")
+    [line] = [line for line in str(caught.value).splitlines() if str(gate.data) in line]
+    assert "followed symbolic links" in line
+    assert "copy it again with cp -a" in line
+
+
+def test_a_copy_without_links_opens(gate: Gate, emptied_folder: Path) -> None:
+    shutil.copytree(emptied_folder, gate.data, symlinks=True)
+    for path in list(gate.data.rglob("*")):
+        if path.is_symlink():
+            path.unlink()
+    assert gate.dbt("show", "--inline", "select * from {{ ref('dq_gate') }}"), gate.results
