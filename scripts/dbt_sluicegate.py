@@ -10,6 +10,8 @@ dbt imports every installed module whose name begins with ``dbt_`` before it ope
   unreadable file must not keep the files after it from being landed;
 * gives them ``adapter.frames_error(...)``: whether a Zstandard or LZ4 file is whole, which the
   engine does not say;
+=======
+* keeps the cause when the database cannot be created;
 * lets unit tests see ``graph``, for the rules that stand in the YAML of the model under test.
 
 Everything else of dbt-clickhouse is used as it is. A driver of this name is proposed upstream
@@ -251,6 +253,23 @@ def frames_error(self: ClickHouseAdapter, location: str, ending: str, bytes_quer
     return compression.frames_error(io.BytesIO(content), ending)
 
 
+def _with_cause(original: Callable[..., None]) -> Callable[..., None]:
+    """The creation of the database, whose error else hides what the server said."""
+
+    def ensure_database(self: Any, *arguments: Any) -> None:
+        try:
+            original(self, *arguments)
+        except FailedToConnectError as error:
+            if error.__cause__ is None:
+                raise
+            raise FailedToConnectError(
+                f"The database {self.database} cannot be created: {error.__cause__} "
+                "Have it created, or have this user granted what is missing."
+            ) from error.__cause__
+
+    return ensure_database
+
+
 def _with_graph(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The loader of a unit test, which else leaves ``graph`` empty, with the project's graph."""
 
@@ -262,6 +281,7 @@ def _with_graph(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return load
 
 
+dbclient.ChClientWrapper._ensure_database = _with_cause(dbclient.ChClientWrapper._ensure_database)
 UnitTestManifestLoader.load = _with_graph(UnitTestManifestLoader.load)
 connections.get_db_client = dbclient.get_db_client = _with_chdb(dbclient.get_db_client)
 ClickHouseAdapter.try_query = try_query

@@ -151,12 +151,10 @@ def run(
         place = Place.find(project_dir, profiles_dir, out)
         if notifies:
             _check_notifiers()
-        from sluicegate.pipeline import landing_locations
-
         report = _build_and_report(
             place,
             target,
-            landing=landing_locations(landing),
+            landing,
             select=select,
             full_refresh=full_refresh,
             unit_tests=unit_tests,
@@ -217,7 +215,6 @@ def observe(
         if notifies:
             _check_notifiers()
         from sluicegate import observe as observability
-        from sluicegate.pipeline import landing_locations, project_landing
 
         watched = observability.Observability(place.project)
         if observability.install_packages(watched, hub_mirror):
@@ -229,8 +226,8 @@ def observe(
         report = _build_and_report(
             place,
             target,
+            landing,
             built_project=watched.project,
-            landing=landing_locations(landing) or project_landing(place.project),
             full_refresh=full_refresh,
             as_of=as_of,
             variables=observability.variables(as_of, makes_site or opens),
@@ -363,6 +360,7 @@ def _quiet_libraries() -> None:
 def _build_and_report(
     place: Place,
     target: str | None,
+    landing: tuple[str, ...] = (),
     built_project: Path | None = None,
     before: str = "",
     **wanted: Any,
@@ -372,6 +370,7 @@ def _build_and_report(
     Args:
         place: where things are.
         target: the profile's target; None takes its default.
+        landing: where files are, as the option says it; empty takes the project's own.
         built_project: the dbt project to build; the gate's own by default.
         before: what the command has done before, in words, for whoever interrupts it.
     """
@@ -384,12 +383,18 @@ def _build_and_report(
     from sluicegate.engine import connect, load_profile
     from sluicegate.summary import RunProgress
 
-    os.chdir(place.project)
     profile = load_profile(place.profiles, target)
+    is_local = profile.credentials.driver == "chdb"
+    locations = pipeline.landing_locations(landing, Path.cwd() if is_local else None)
+    if built_project and not locations:
+        # Another project does not have the variable.
+        locations = pipeline.project_landing(place.project, place.project if is_local else None)
+    os.chdir(place.project)
     options = pipeline.RunOptions(
         project_dir=built_project or place.project,
         profile=profile,
         profiles_dir=place.profiles,
+        landing=locations,
         **wanted,
     )
     with RunProgress(Console(stderr=True)) as progress:

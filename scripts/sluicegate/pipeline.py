@@ -83,10 +83,17 @@ class BuildResult:
     errors: list[str]
 
 
-def landing_locations(arguments: tuple[str, ...]) -> dict[str, list[str]]:
+def landing_locations(
+    arguments: tuple[str, ...], folder: Path | None = None
+) -> dict[str, list[str]]:
     """The locations of each stream, from ``DIR`` or ``STREAM=GLOB`` arguments.
 
-    A bare location holds for every stream; a stream may have several. Local paths become absolute.
+    A bare location holds for every stream; a stream may have several.
+
+    Args:
+        arguments: as they were given.
+        folder: where relative paths count from, so that local ones become absolute; None leaves
+            them as they are, for a server that reads them below a folder of its own.
 
     Raises:
         SluicegateError: an unknown stream.
@@ -96,9 +103,9 @@ def landing_locations(arguments: tuple[str, ...]) -> dict[str, list[str]]:
         stream, equals, location = argument.partition("=")
         if not equals or stream.startswith(REMOTE) or "/" in stream:
             for name in STREAMS:
-                locations.setdefault(name, []).append(_absolute(argument))
+                locations.setdefault(name, []).append(_absolute(argument, folder))
         elif stream in STREAMS:
-            locations.setdefault(stream, []).append(_absolute(location))
+            locations.setdefault(stream, []).append(_absolute(location, folder))
         else:
             raise SluicegateError(
                 f"There is no stream {stream}: --landing takes a folder or STREAM=GLOB, and the "
@@ -107,8 +114,10 @@ def landing_locations(arguments: tuple[str, ...]) -> dict[str, list[str]]:
     return locations
 
 
-def _absolute(location: str) -> str:
-    return location if location.startswith(REMOTE) else str(Path(location).resolve())
+def _absolute(location: str, folder: Path | None) -> str:
+    if folder is None or location.startswith(REMOTE):
+        return location
+    return str((folder / location).resolve())
 
 
 def check_landing(locations: dict[str, list[str]]) -> None:
@@ -148,7 +157,7 @@ def build(options: RunOptions, on_event: Sequence[Callable[[Any], None]] = ()) -
         SluicegateError: dbt could not even begin (project, landing folder, data folder in use).
     """
     if options.lands and options.profile.credentials.driver == "chdb":
-        check_landing(options.landing or project_landing(options.project_dir))
+        check_landing(options.landing or project_landing(options.project_dir, options.project_dir))
     arguments = [
         "build",
         "--project-dir",
@@ -179,8 +188,12 @@ def build(options: RunOptions, on_event: Sequence[Callable[[Any], None]] = ()) -
     return _summarise(outcome)
 
 
-def project_landing(project_dir: Path) -> dict[str, list[str]]:
-    """The landing locations that dbt_project.yml gives, seen from the project's folder.
+def project_landing(project_dir: Path, folder: Path | None) -> dict[str, list[str]]:
+    """The landing locations that dbt_project.yml gives.
+
+    Args:
+        project_dir: folder of dbt_project.yml.
+        folder: as in ``landing_locations``.
 
     Raises:
         SluicegateError: the file cannot be read.
@@ -194,7 +207,7 @@ def project_landing(project_dir: Path) -> dict[str, list[str]]:
     landing = (project.get("vars") or {}).get("landing") or {}
     return {
         stream: [
-            location if location.startswith(REMOTE) else str(project_dir / location)
+            _absolute(location, folder)
             for location in ([listed] if isinstance(listed, str) else listed)
         ]
         for stream, listed in landing.items()
