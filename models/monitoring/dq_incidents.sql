@@ -2,11 +2,14 @@
     config(
         materialized='table',
         order_by=['stream', 'incident_id'],
-        query_settings={'join_use_nulls': 0}
+        query_settings={'join_use_nulls': 0},
+        pre_hook="{{ record_incident_changes(this) if load_cached_relation(this) is not none else '' }}",
+        post_hook=["{{ record_incident_changes(this) }}", "{{ record_batches_in_incidents() }}"]
     )
 }}
 
--- depends_on: {{ ref('dq_files') }}
+-- depends_on: {{ ref('dq_files') }}, {{ ref('dq_batches') }}
+-- depends_on: {{ ref('dq_incident_changes') }}, {{ ref('dq_notifications') }}
 
 {#- What is wrong with a file or a date stays wrong, whatever comes after it, until it is put
     right. -#}

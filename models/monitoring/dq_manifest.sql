@@ -27,6 +27,8 @@ streams as (
 
 ),
 
+-- A judgement counts once its incidents are recorded, so that a run killed in between does not lose
+-- what is news only once. Streams that an earlier version judged have no such entries yet.
 judgements as (
 
     select
@@ -34,7 +36,15 @@ judgements as (
         batch_date,
         max((entry, recorded_at)) as judged
     from {{ ref('dq_batches') }}
-    where stage = 'checks'
+    where
+        stage = 'incidents'
+        or (
+            stage = 'checks'
+            and stream not in (
+                select stream from {{ ref('dq_batches') }}
+                where stage = 'incidents'
+            )
+        )
     group by stream, batch_date
 
 ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sluicegate.engine import rows
+from sluicegate.engine import literal, rows
 from sluicegate.errors import SluicegateError
 from sluicegate.pipeline import STREAMS
 
@@ -87,7 +87,7 @@ def acknowledge(client: Any, word: Acknowledgement) -> list[str]:
             f"those that did are {', '.join(alerting)}."
         )
     stream, by, reason, check = map(
-        _literal, (word.stream, word.by.strip(), word.reason.strip(), word.check or "")
+        literal, (word.stream, word.by.strip(), word.reason.strip(), word.check or "")
     )
     client.command(
         "insert into dq_acknowledgements "
@@ -110,7 +110,7 @@ def _alerting(client: Any, word: Acknowledgement) -> list[str]:
         found = rows(
             client,
             "select distinct check_name from dq_check_results where status in ('warn', 'fail') "
-            f"and stream = {_literal(word.stream)} and batch_date = toDate('{word.batch_date}') "
+            f"and stream = {literal(word.stream)} and batch_date = toDate('{word.batch_date}') "
             "order by check_name",
         )
     except Exception as error:
@@ -120,9 +120,3 @@ def _alerting(client: Any, word: Acknowledgement) -> list[str]:
             ) from error
         raise
     return [row["check_name"] for row in found]
-
-
-def _literal(text: str) -> str:
-    """A text as a literal of ClickHouse SQL."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "")
-    return f"'{escaped}'"

@@ -11,7 +11,7 @@ import time
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
@@ -19,6 +19,9 @@ from rich.console import Console
 from sluicegate import __version__, interrupts
 from sluicegate.errors import SluicegateError, one_line
 from sluicegate.steps import Steps
+
+if TYPE_CHECKING:
+    from sluicegate.notify.teller import Teller
 
 EXIT_OPEN = 0
 EXIT_DATA_FAILED = 1
@@ -48,9 +51,13 @@ def _is_project(folder: Path) -> bool:
 
 def fail(error: Exception) -> NoReturn:
     """Say in one line why nothing could be evaluated, and end with exit code 2."""
-    text = str(error) if isinstance(error, SluicegateError) else one_line(str(error))
-    click.echo(f"sluicegate: {text or type(error).__name__}", err=True)
+    click.echo(f"sluicegate: {_complaint(error)}", err=True)
     sys.exit(EXIT_NOT_EVALUATED)
+
+
+def _complaint(error: Exception) -> str:
+    text = str(error) if isinstance(error, SluicegateError) else one_line(str(error))
+    return text or type(error).__name__
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -147,23 +154,25 @@ def run(
     index.html, monitoring_report.json, monitoring_alerts.txt, monitoring_junit.xml and
     monitoring_metrics.prom in the --out folder.
     """
+    teller = _teller(notifies, out)
     try:
         place = Place.find(project_dir, profiles_dir, out)
-        if notifies:
-            _check_notifiers()
+        if teller:
+            teller.place(place.out)
         report = _build_and_report(
             place,
             target,
             landing,
+            teller=teller,
             select=select,
             full_refresh=full_refresh,
             unit_tests=unit_tests,
             as_of=as_of,
         )
     except Exception as error:
-        fail(error)
-    if notifies:
-        _tell(report, place.out)
+        _fail_and_tell(error, teller)
+    if teller:
+        teller.outcome(report, whole=select is None)
     if as_json:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
@@ -210,10 +219,11 @@ def observe(
     first. What the anomaly tests find are warnings: what holds a batch is decided by the gate's
     checks alone. The site is elementary/index.html in the --out folder.
     """
+    teller = _teller(notifies, out)
     try:
         place = Place.find(project_dir, profiles_dir, out)
-        if notifies:
-            _check_notifiers()
+        if teller:
+            teller.place(place.out)
         from sluicegate import observe as observability
 
         watched = observability.Observability(place.project)
@@ -227,6 +237,7 @@ def observe(
             place,
             target,
             landing,
+            teller=teller,
             built_project=watched.project,
             full_refresh=full_refresh,
             as_of=as_of,
@@ -236,9 +247,9 @@ def observe(
             site = place.out / "elementary" / "index.html"
             observability.make_site(watched, place.profiles, report["target"], site)
     except Exception as error:
-        fail(error)
-    if notifies:
-        _tell(report, place.out)
+        _fail_and_tell(error, teller)
+    if teller:
+        teller.outcome(report)
     _print(report)
     if makes_site or opens:
         click.echo(f"site: {site}")
@@ -276,10 +287,11 @@ def ack(
     when they are delivered again and fail again, the batch is held again. The exit code is 0 when
     the word was taken, 2 when it was refused.
     """
+    teller = _teller(notifies, out)
     try:
         place = Place.find(project_dir, profiles_dir, out)
-        if notifies:
-            _check_notifiers()
+        if teller:
+            teller.place(place.out)
         _quiet_libraries()
         from sluicegate.acknowledge import Acknowledgement, acknowledge
         from sluicegate.engine import connect, load_profile
@@ -289,16 +301,21 @@ def ack(
         os.chdir(place.project)
         with connect(load_profile(place.profiles, target)) as client:
             checks = acknowledge(client, word)
+    except Exception as error:
+        # Said to the person who asked; the gate is as it was.
+        fail(error)
+    try:
+        # With the outbox's own tables, which a data folder of an earlier version does not have.
+        select = "dq_incident_changes dq_notifications dq_gate+"
+        before = "the acknowledgement is kept"
         report = _build_and_report(
-            place, target, before="the acknowledgement is kept", select="dq_gate+", lands=False
+            place, target, teller=teller, before=before, select=select, lands=False
         )
         errors = _run_errors(report)
         if errors:
             raise SluicegateError(f"{errors[0]} The acknowledgement is kept; run sluicegate run.")
     except Exception as error:
-        fail(error)
-    if notifies:
-        _tell(report, place.out)
+        _fail_and_tell(error, teller)
     click.echo(f"{stream} {word.batch_date}: acknowledged {', '.join(checks)}")
     for found in report["streams"]:
         for line in found["batches"]:
@@ -310,27 +327,37 @@ def ack(
 
 
 @main.command()
+@_target
 @_out
 @_project_dir
-def notify(out: Path | None, project_dir: Path | None) -> None:
-    """Send what the last run changed to those whom it has not reached.
+@_profiles_dir
+def notify(
+    target: str | None, out: Path | None, project_dir: Path | None, profiles_dir: Path | None
+) -> None:
+    """Send what runs have changed to those whom it has not reached.
 
     Who gets what is in environment variables (SLUICEGATE_NOTIFY, ...): see docs/operations.md. The
     exit code is 0 when all were reached, 2 when one was not.
     """
     interrupts.finished(interrupts.unknown)
     try:
-        place = Place.find(project_dir, None, out)
-        from sluicegate.notify import failure_lines, send_report
+        place = Place.find(project_dir, profiles_dir, out)
+        from sluicegate.engine import connect, load_profile
+        from sluicegate.notify import read_situation
+        from sluicegate.notify.teller import Teller
 
-        deliveries = send_report(place.out, os.environ)
+        teller = Teller(os.environ, place.out)
+        _quiet_libraries()
+        os.chdir(place.project)
+        with connect(load_profile(place.profiles, target)) as client:
+            situation = read_situation(client)
+            deliveries = teller.incidents(client)
+        deliveries += teller.pending(situation)
     except Exception as error:
         fail(error)
-    lines = failure_lines(deliveries)
-    for line in lines:
-        click.echo(f"sluicegate: {line}", err=True)
-    click.echo(f"{sum(delivery.ok for delivery in deliveries)} of {len(deliveries)} messages sent")
-    sys.exit(EXIT_NOT_EVALUATED if lines else EXIT_OPEN)
+    sent = sum(delivery.ok for delivery in deliveries)
+    click.echo(f"{sent} of {len(deliveries)} messages sent")
+    sys.exit(EXIT_OPEN if sent == len(deliveries) else EXIT_NOT_EVALUATED)
 
 
 @dataclass(frozen=True)
@@ -361,16 +388,18 @@ def _build_and_report(
     place: Place,
     target: str | None,
     landing: tuple[str, ...] = (),
+    teller: Teller | None = None,
     built_project: Path | None = None,
     before: str = "",
     **wanted: Any,
 ) -> dict[str, Any]:
-    """Build what is wanted (fields of RunOptions), and write the report of it.
+    """Build what is wanted (fields of RunOptions), write the report of it, and tell people.
 
     Args:
         place: where things are.
         target: the profile's target; None takes its default.
         landing: where files are, as the option says it; empty takes the project's own.
+        teller: tells what changed of incidents; None when nobody is to be told.
         built_project: the dbt project to build; the gate's own by default.
         before: what the command has done before, in words, for whoever interrupts it.
     """
@@ -403,32 +432,48 @@ def _build_and_report(
     seconds = time.monotonic() - started
     try:
         with connect(profile) as client:
-            document = report.read_report(
-                client, place.project, built, profile.target_name, seconds
-            )
+            problem: Exception | None = None
+            try:
+                document = report.read_report(
+                    client, place.project, built, profile.target_name, seconds
+                )
+                report.write_report(document, place.out)
+            except Exception as error:
+                problem = error
+            if teller:
+                # Whatever became of the report.
+                interrupts.finished(
+                    lambda: "all tables are built; what was not told, the next run tells"
+                )
+                teller.incidents(client)
+            if problem:
+                raise problem
     except Exception:
         if not built.errors:
             raise
         document = report.make_report(built.run_id, profile.target_name, seconds, built.errors)
-    report.write_report(document, place.out)
+        report.write_report(document, place.out)
     interrupts.finished(lambda: "all tables are built and the report is written")
     return document
 
 
-def _check_notifiers() -> None:
-    """Refuse a configuration that cannot be meant, before anything is done."""
-    from sluicegate.notify import targets
+def _teller(notifies: bool, out: Path | None) -> Teller | None:
+    """What tells people, if they are to be told; a configuration that cannot be meant ends here."""
+    if not notifies:
+        return None
+    try:
+        from sluicegate.notify.teller import Teller
 
-    targets(os.environ)
+        return Teller(os.environ, None if out is None else out.absolute())
+    except Exception as error:
+        fail(error)
 
 
-def _tell(report: dict[str, Any], folder: Path) -> None:
-    """Notify; what could not be delivered is said on standard error and changes nothing else."""
-    from sluicegate.notify import failure_lines
-    from sluicegate.notify import notify as send
-
-    for line in failure_lines(send(report, os.environ, folder)):
-        click.echo(f"sluicegate: {line}", err=True)
+def _fail_and_tell(error: Exception, teller: Teller | None) -> NoReturn:
+    """``fail``, after those who are to be told were told."""
+    if teller:
+        teller.failure(_complaint(error))
+    fail(error)
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -80,3 +80,9 @@ def rows(client: Any, sql: str) -> list[dict[str, Any]]:
     """
     result = client.query(sql)
     return [dict(zip(result.column_names, row, strict=True)) for row in result.result_set]
+
+
+def literal(text: str) -> str:
+    """A text as a literal of ClickHouse SQL."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "")
+    return f"'{escaped}'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import email
 import email.policy
 import json
@@ -17,33 +18,36 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 from apprise import Apprise
 from apprise.decorators import notify as apprise_service
 
-from sluicegate import notify as notify_module
 from sluicegate.errors import SluicegateError
 from sluicegate.notify import (
+    Change,
     Delivery,
-    Message,
+    Mark,
+    Outbox,
     Retry,
     Target,
-    compose,
     failure_lines,
-    notify,
-    pending,
-    plain,
-    send_report,
+    runbook_url,
+    send,
     targets,
 )
+from sluicegate.notify.delivery import deliver, masked
+from sluicegate.notify.message import Message, compose, plain
+from sluicegate.notify.teller import Teller, _situation
 
 # Mail is sent to this machine only.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
@@ -51,6 +55,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")
 FAST = Retry(tries=3, wait_seconds=0.01, timeout_seconds=5)
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 HOOK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+ID = "0123456789abcdef"
 PAGER = "pagerduty://integrationkey4711@apikey0815/gate?action=map&dedup=sluicegate"
 
 
@@ -71,11 +76,17 @@ def nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Web:
-    """A web server. /flaky refuses twice, /down always, /hang never answers; others accept."""
+    """A web server that accepts what is posted to it, but for a few places.
+
+    /flaky refuses twice, /down always, /hang never answers; ``says`` has the answers that a place
+    gives first (status, headers).
+    """
 
     port: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     accepted: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    says: dict[str, list[tuple[int, dict[str, str]]]] = field(default_factory=dict)
     down: set[str] = field(default_factory=lambda: {"/down"})
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -89,28 +100,39 @@ class Web:
     def bodies(self, path: str) -> str:
         return "\n".join(payload["message"] for payload in self.at(path))
 
-    def answer(self, path: str, payload: dict[str, Any]) -> int | None:
+    def answer(self, path: str, payload: dict[str, Any]) -> tuple[int, dict[str, str]] | None:
         self.asked[path] += 1
         if path == "/hang":
             self.closing.wait(20)
             return None
+        if self.says.get(path):
+            return self.says[path].pop(0)
         if path in self.down or (path == "/flaky" and self.asked[path] < 3):
-            return 503
+            return 503, {}
         self.accepted.append((path, payload))
-        return 200
+        return 200, {}
 
 
-@pytest.fixture
-def web() -> Iterator[Web]:
+@contextmanager
+def web_server() -> Iterator[Web]:
     receiver = Web()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            code = receiver.answer(self.path, payload)
-            if code is not None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.headers.append(dict(self.headers))
+            answer = receiver.answer(self.path, json.loads(content))
+            if answer is not None:
+                code, headers = answer
                 self.send_response(code)
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
+
+        def do_GET(self) -> None:
+            receiver.asked[f"GET {self.path}"] += 1
+            self.send_response(200)
+            self.end_headers()
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -125,6 +147,23 @@ def web() -> Iterator[Web]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with web_server() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Web]:
+    with web_server() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def memory() -> Memory:
+    return Memory()
 
 
 @dataclass
@@ -234,10 +273,86 @@ def run_error(message: str) -> dict[str, Any]:
     }
 
 
+def changes_of(document: dict[str, Any]) -> list[Change]:
+    """What a report's run has to tell: incidents that it changed, and its errors."""
+    run = {"run_id": document["run_id"], "recorded_at": document["generated_at"]}
+    found = [
+        Change(
+            id=f"{document['run_id']} {alert['message']}",
+            key="gate run",
+            kind="error",
+            severity="CRITICAL",
+            check="run",
+            message=alert["message"],
+            **run,
+        )
+        for alert in document["alerts"]
+        if alert["check"] == "run"
+    ]
+    for known in document["incidents"]:
+        if known["changed"]:
+            same = {name: known[name] or "" for name in (*TEXTS, "since", "acknowledged_by")}
+            found.append(
+                Change(
+                    id=f"{document['run_id']} {known['incident_id']}",
+                    key=known["incident_id"],
+                    kind={"ongoing": "escalated"}.get(known["status"], known["status"]),
+                    batches=known["batches"],
+                    held_batches=tuple(known["held_batches"]),
+                    money_at_stake=known["money_at_stake"],
+                    number=1 if known["status"] == "opened" else 2,
+                    **same,
+                    **run,
+                )
+            )
+    return found
+
+
+TEXTS = (
+    *("stream", "check", "dimension", "severity", "message", "owner", "channel"),
+    *("remediation", "runbook", "first_batch", "last_batch"),
+)
+
+
+@dataclass
+class Memory:
+    """An outbox for as long as the test lasts; those in the product have tests of their own."""
+
+    outbox: Outbox = field(default_factory=Outbox)
+
+    def read(self) -> Outbox:
+        return Outbox(list(self.outbox.changes), list(self.outbox.marks))
+
+    def add(self, mark: Mark) -> None:
+        self.outbox.marks.append(mark)
+        if mark.status == "settled":
+            known = [one for one in self.outbox.changes if one.id not in mark.change_ids]
+            self.outbox.changes = known
+
+
+def notify(
+    document: dict[str, Any],
+    environ: dict[str, str],
+    memory: Memory | None = None,
+    retry: Retry = FAST,
+) -> list[Delivery]:
+    """Record what a run has to tell, once, and send what is to be sent."""
+    memory = memory or Memory()
+    there = {change.id for change in memory.outbox.changes}
+    told = {id_ for mark in memory.outbox.marks for id_ in mark.change_ids}
+    memory.outbox.changes += [
+        change for change in changes_of(document) if change.id not in there | told
+    ]
+    return send(memory, targets(environ), _situation(document), runbook_url(environ), retry)
+
+
 def message(*incidents: dict[str, Any], length: int = 12_000, **settings: Any) -> Message:
     """The message about a report for a URL that gets everything."""
     everything = Target("json://x", ("SLUICEGATE_NOTIFY", "SLUICEGATE_NOTIFY_INFO"))
-    return compose([pending(report(*incidents))], everything, length=length, **settings)
+    document = report(*incidents)
+    return compose(
+        changes_of(document), _situation(document), everything, ID, length=length, **settings
+    )
 
 
 def ok(deliveries: list[Delivery]) -> list[bool]:
@@ -318,7 +433,7 @@ def test_a_misspelt_variable_is_an_error_and_not_silence(variable: str) -> None:
 def test_slack_and_pagerduty_urls_are_usable_and_shown_without_their_tokens(url: str) -> None:
     plugin = Apprise.instantiate(url)
     assert plugin is not None
-    shown = notify_module.masked(plugin)
+    shown = masked(plugin)
     for secret in ("T1JJ3T3L2", "A1BRTD4JD", "TIiajkdnlazkcOXrIdevi7FQ", "key4711", "apikey0815"):
         assert secret not in shown
 
@@ -327,12 +442,12 @@ def test_slack_and_pagerduty_urls_are_usable_and_shown_without_their_tokens(url:
 
 
 @pytest.mark.parametrize("status", ["opened", "ongoing", "resolved"])
-def test_only_incidents_whose_state_changed_are_sent(web: Web, tmp_path: Path, status: str) -> None:
+def test_only_incidents_whose_state_changed_are_sent(web: Web, status: str) -> None:
     environ = {"SLUICEGATE_NOTIFY": web.url("/a")}
-    assert notify(report(incident(status=status, changed=False)), environ, tmp_path, FAST) == []
+    assert notify(report(incident(status=status, changed=False)), environ) == []
     assert web.asked == {}
     changed = report(incident(status=status))
-    [delivery] = notify(changed, environ, tmp_path, FAST)
+    [delivery] = notify(changed, environ)
     assert (delivery.ok, delivery.tries, delivery.error) == (True, 1, None)
 
 
@@ -402,7 +517,7 @@ def test_an_incident_says_what_since_when_how_much_who_and_what_to_do() -> None:
         "sluicegate ack --stream web_events --batch 2026-07-13 --by NAME --reason TEXT",
         "sluicegate ack --stream web_events --batch 2026-07-14 --by NAME --reason TEXT",
         "",
-        "run run-14",
+        f"run run-14, message {ID}",
     ]
 
 
@@ -638,8 +753,8 @@ def test_secrets_are_never_shown(
         "bogus://s3cret-bogus",
     ]
     web.down.add("/down/s3cret-path?token=s3cret-param")
-    document = report(incident())
-    deliveries = notify(document, {"SLUICEGATE_NOTIFY": " ".join(urls)}, tmp_path, FAST)
+    teller = Teller({"SLUICEGATE_NOTIFY": " ".join(urls)}, tmp_path, FAST)
+    deliveries = teller.failure("the engine does not answer")
     assert ok(deliveries) == [False, False, True, False, False, False, False, False]
     printed = capfd.readouterr()
     everything = "\n".join(
@@ -667,99 +782,355 @@ def test_a_service_that_logs_its_url_does_not_give_the_secrets_away() -> None:
     assert "s3cret" not in repr(delivery)
 
 
+# What a receiver answers
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_a_redirect_is_no_delivery_and_hands_the_message_to_nobody(
+    web: Web, elsewhere: Web, code: int, where: str
+) -> None:
+    host = web if where == "here" else elsewhere
+    web.says["/moved"] = [(code, {"Location": f"http://127.0.0.1:{host.port}/new"})] * 2
+    memory, environ = Memory(), {"SLUICEGATE_NOTIFY": web.url("/moved") + "?redirect=yes"}
+    [delivery] = notify(report(incident()), environ, memory)
+    assert (delivery.ok, delivery.tries, delivery.is_refused) == (False, 1, True)
+    assert f"ed ({code} to 127.0.0.1:{host.port}), which is not followed" in str(delivery.error)
+    assert (web.accepted, elsewhere.asked, web.asked["GET /new"]) == ([], Counter(), 0)
+    web.says.clear()
+    assert ok(notify(report(incident()), environ, memory)) == [True]
+
+
+def in_seconds(seconds: float) -> str:
+    time_ = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+    return email.utils.format_datetime(time_, usegmt=True)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize("is_date", [False, True])
+def test_a_receiver_gets_the_message_after_the_time_that_it_asks_for(
+    web: Web, code: int, is_date: bool
+) -> None:
+    begin = time.monotonic()
+    web.says["/busy"] = [(code, {"Retry-After": in_seconds(2) if is_date else "1"})]
+    [delivery] = notify(report(incident()), {"SLUICEGATE_NOTIFY": web.url("/busy")})
+    assert (delivery.ok, delivery.tries, len(web.at("/busy"))) == (True, 2, 1)
+    assert time.monotonic() - begin >= 0.9
+
+
+@pytest.mark.parametrize("asks", ["3600", "9" * 40, in_seconds(3600)])
+def test_a_receiver_that_asks_for_too_long_gets_the_message_with_the_next_run(
+    web: Web, asks: str
+) -> None:
+    web.says["/busy"] = [(429, {"Retry-After": asks})]
+    memory, environ = Memory(), {"SLUICEGATE_NOTIFY": web.url("/busy")}
+    [delivery] = notify(report(incident()), environ, memory)
+    assert (delivery.ok, delivery.tries) == (False, 1)
+    [line] = failure_lines([delivery])
+    assert "asks to wait" in line
+    assert "kept for the next run" in line
+    assert ok(notify(report(incident(changed=False), run_id="run-15"), environ, memory)) == [True]
+    assert len(web.at("/busy")) == 1
+
+
+@pytest.mark.parametrize("asks", ["", "soon", "-5", "1.5", "Thu, 99 Foo 2026 00:00:00 GMT"])
+def test_what_is_no_time_to_wait_is_not_waited_for(web: Web, asks: str) -> None:
+    web.says["/busy"] = [(503, {"Retry-After": asks})]
+    [delivery] = notify(report(incident()), {"SLUICEGATE_NOTIFY": web.url("/busy")})
+    assert (delivery.ok, delivery.tries) == (True, 2)
+
+
+@pytest.mark.parametrize(("code", "tries"), [(400, 1), (401, 1), (404, 1), (410, 1), (408, 3)])
+def test_a_refusal_that_stays_is_not_tried_again_in_the_same_run(
+    web: Web, code: int, tries: int
+) -> None:
+    web.says["/gone"] = [(code, {})] * 3
+    [delivery] = notify(report(incident()), {"SLUICEGATE_NOTIFY": web.url("/gone")})
+    assert (delivery.ok, delivery.tries) == (False, tries)
+
+
+# Ids
+
+
+def test_each_service_gets_the_id_where_it_looks_for_one(web: Web, post: Post) -> None:
+    memory = Memory()
+    environ = {"SLUICEGATE_NOTIFY": f"{web.url('/a')} {post.url()}"}
+    notify(report(incident()), environ, memory)
+    hook, mail = (mark.message_id for mark in memory.outbox.marks if mark.status == "delivered")
+    [payload] = web.at("/a")
+    assert payload["message_id"] == web.headers[0]["Idempotency-Key"] == hook
+    assert payload["message"].endswith(f"\nrun run-14, message {hook}")
+    for _, received in post.mails:
+        assert received.get_all("Message-ID") == [f"<{mail}@127.0.0.1>"]
+    assert hook != mail
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("pagerduty://integrationkey@apikey", ID),
+        ("pagerduty://integrationkey@apikey?dedup=mine", "mine"),
+        ("pagerduty://integrationkey@apikey?action=map&dedup=mine", "mine"),
+    ],
+)
+def test_a_page_is_dropped_when_it_comes_twice(
+    monkeypatch: pytest.MonkeyPatch, url: str, key: str
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(*_: Any, data: str, **__: Any) -> requests.Response:
+        asked.append(json.loads(data))
+        accepted = requests.Response()
+        accepted.status_code = 202
+        return accepted
+
+    # PagerDuty's address is fixed, so the request is looked at before it leaves.
+    monkeypatch.setattr(requests, "post", answer)
+    document = report(incident())
+    delivery = deliver(
+        Target(url, ("SLUICEGATE_NOTIFY",)), changes_of(document), _situation(document), ID
+    )
+    assert delivery.ok, delivery
+    assert asked[0]["dedup_key"] == key
+    assert asked[0]["payload"]["custom_details"]["message_id"] == ID
+
+
 # Not twice, and nothing lost
 
 
-def test_a_run_is_told_to_a_url_once(web: Web, tmp_path: Path) -> None:
+def test_a_run_is_told_to_a_url_once(web: Web, memory: Memory) -> None:
     environ = {"SLUICEGATE_NOTIFY": web.url("/a")}
-    assert ok(notify(report(incident()), environ, tmp_path, FAST)) == [True]
-    assert notify(report(incident()), environ, tmp_path, FAST) == []
+    assert ok(notify(report(incident()), environ, memory)) == [True]
+    assert notify(report(incident()), environ, memory) == []
+    # Who comes later is not told the past.
     environ["SLUICEGATE_NOTIFY"] += f" {web.url('/new')}"
-    assert ok(notify(report(incident()), environ, tmp_path, FAST)) == [True]
-    assert (web.asked["/a"], web.asked["/new"]) == (1, 1)
+    assert notify(report(incident()), environ, memory) == []
+    assert (web.asked["/a"], web.asked["/new"]) == (1, 0)
 
 
-def test_only_those_that_failed_are_sent_to_again(web: Web, tmp_path: Path) -> None:
+def test_only_those_that_failed_are_sent_to_again(web: Web, memory: Memory) -> None:
     environ = {"SLUICEGATE_NOTIFY": f"{web.url('/down')} {web.url('/a')}"}
     document = report(incident())
-    (tmp_path / "monitoring_report.json").write_text(json.dumps(document))
-    assert ok(notify(document, environ, tmp_path, FAST)) == [False, True]
+    assert ok(notify(document, environ, memory)) == [False, True]
     web.down.clear()
-    assert ok(send_report(tmp_path, environ, FAST)) == [True]
-    assert send_report(tmp_path, environ, FAST) == []
+    assert ok(notify(document, environ, memory)) == [True]
+    assert notify(document, environ, memory) == []
     assert len(web.at("/a")) == 1
-    assert web.at("/a") == web.at("/down")
+    assert web.at("/a")[0]["title"] == web.at("/down")[0]["title"]
 
 
-def test_what_could_not_be_delivered_goes_out_with_the_next_run(web: Web, tmp_path: Path) -> None:
+def test_what_could_not_be_delivered_goes_out_with_the_next_run(web: Web, memory: Memory) -> None:
     environ = {"SLUICEGATE_NOTIFY": f"{web.url('/down')} {web.url('/a')}"}
     first = report(incident("volume"), incident("orders"), run_id="run-13", date="2026-07-13")
     second = report(incident("reject_rate"), incident("orders", status="resolved"))
-    notify(first, environ, tmp_path, FAST)
+    notify(first, environ, memory)
     web.down.clear()
-    notify(second, environ, tmp_path, FAST)
+    notify(second, environ, memory)
     [late] = web.at("/down")
-    assert late["title"] == "FAIL web_events 2026-07-14: 2 opened, 1 resolved"
+    assert late["title"] == "FAIL web_events 2026-07-14: 2 opened, 1 opened and resolved"
     assert late["message"].count("opened: volume\n") == 1
     assert late["message"].count("as of: 2026-07-15 05:15 UTC, not delivered then") == 1
-    assert "CRITICAL resolved: orders" in late["message"]
+    assert "CRITICAL opened and resolved: orders" in late["message"]
     assert "CRITICAL opened: orders" not in late["message"]
     assert "volume" not in web.at("/a")[1]["message"]
-    assert notify(second, environ, tmp_path, FAST) == []
+    assert notify(second, environ, memory) == []
 
 
 def test_what_could_not_be_delivered_goes_out_even_if_nothing_changed_since(
-    web: Web, tmp_path: Path
+    web: Web, memory: Memory
 ) -> None:
     environ = {"SLUICEGATE_NOTIFY": web.url("/down")}
-    notify(report(incident()), environ, tmp_path, FAST)
+    notify(report(incident()), environ, memory)
     web.down.clear()
     quiet = report(incident(changed=False), run_id="run-15", date="2026-07-15")
-    assert ok(notify(quiet, environ, tmp_path, FAST)) == [True]
+    assert ok(notify(quiet, environ, memory)) == [True]
     [late] = web.at("/down")
-    assert late["title"] == "FAIL web_events 2026-07-14: 1 opened"
+    assert late["title"] == "FAIL web_events 2026-07-15: 1 opened"
 
 
 def test_what_could_not_be_delivered_reaches_the_url_that_was_corrected(
-    web: Web, post: Post, tmp_path: Path
+    web: Web, post: Post, memory: Memory
 ) -> None:
     wrong = {"SLUICEGATE_NOTIFY": f"{post.url('wrong-password')} {web.url('/a')}"}
     right = {"SLUICEGATE_NOTIFY": f"{post.url()} {web.url('/a')}"}
-    [failed, _] = notify(report(incident("volume"), run_id="run-13"), wrong, tmp_path, FAST)
+    [failed, _] = notify(report(incident("volume"), run_id="run-13"), wrong, memory)
     assert "user or password not accepted" in str(failed.error)
-    notify(report(incident("reject_rate")), right, tmp_path, FAST)
+    notify(report(incident("reject_rate")), right, memory)
     text = post.mails[0][1].get_content()
     assert "opened: volume" in text
     assert "opened: reject_rate" in text
     assert [payload["message"].count("opened: ") for payload in web.at("/a")] == [1, 1]
 
 
-@pytest.mark.parametrize(("before", "after"), [(["/a"], ["/b", "/c"]), ([], ["/a", "/b", "/c"])])
-def test_a_process_that_is_killed_while_it_sends_loses_nothing(
-    web: Web, tmp_path: Path, before: list[str], after: list[str]
+def test_what_may_have_arrived_goes_out_again_under_its_id_beside_what_is_new(
+    web: Web, memory: Memory
 ) -> None:
-    order = [*before, "/hang", *after[:-1]]
-    environ = {"SLUICEGATE_NOTIFY": " ".join(map(web.url, order))}
-    (tmp_path / "monitoring_report.json").write_text(json.dumps(report(incident())))
+    environ = {"SLUICEGATE_NOTIFY": web.url("/a")}
+    web.says["/a"] = [(504, {})] * 3
+    [failed] = notify(report(incident()), environ, memory)
+    assert (failed.ok, failed.is_refused, failed.tries) == (False, False, 3)
+    asked = web.headers[-1]["Idempotency-Key"]
+    assert ok(notify(report(incident("volume"), run_id="run-15"), environ, memory)) == [True, True]
+    new, again = web.at("/a")
+    assert again["message_id"] == asked != new["message_id"]
+    assert [text.count("opened: ") for text in (again["message"], new["message"])] == [1, 1]
+
+
+def test_a_receiver_that_never_answers_gets_each_change_and_no_flood_when_it_does_again(
+    web: Web, memory: Memory
+) -> None:
+    environ = {"SLUICEGATE_NOTIFY": web.url("/a")}
+    for number in range(8):
+        web.says["/a"] = [(504, {})]
+        later = report(incident(f"check_{number}"), run_id=f"run-{number}")
+        notify(later, environ, memory, Retry(tries=1))
+    taken = [headers["Idempotency-Key"] for headers in web.headers]
+    assert len(set(taken)) == 8
+    assert ok(notify(report(run_id="run-9"), environ, memory)) == [True] * 6
+    assert [payload["message_id"] for payload in web.at("/a")[:5]] == taken[:2:-1]
+    assert [payload["message"].count("opened: ") for payload in web.at("/a")] == [1] * 5 + [3]
+    assert notify(report(run_id="run-10"), environ, memory) == []
+
+
+def test_after_a_long_silence_one_message_tells_what_is_wrong_now(web: Web, memory: Memory) -> None:
+    """Runs of forty days told nobody; each day's incident was over by the next day."""
+    for day in range(1, 41):
+        date = str(datetime.date(2026, 6, 1) + datetime.timedelta(days=day))
+        facts = {"run_id": date, "date": date, "generated_at": f"{date}T05:00:00+00:00"}
+        opened = incident(f"check_{day}", incident_id=date)
+        over = {**opened, "status": "resolved"}
+        lasting = incident("lasting", changed=day == 1)
+        memory.outbox.changes += changes_of(report(opened, lasting, **facts))
+        memory.outbox.changes += changes_of(report(over, **{**facts, "run_id": f"{date} later"}))
+    assert ok(notify(report(run_id="now"), {"SLUICEGATE_NOTIFY": web.url("/a")}, memory)) == [True]
+    [payload] = web.at("/a")
+    assert payload["title"].endswith(": 1 opened, 4 opened and resolved")
+    assert "CRITICAL opened: lasting" in payload["message"]
+    assert "\nand 36 that were over before, see dq_incident_changes\n" in payload["message"]
+    assert memory.outbox.changes == []
+
+
+def test_what_began_and_ended_unseen_is_told_and_is_no_success(web: Web, memory: Memory) -> None:
+    memory.outbox.changes += [
+        replace(change, number=1) for change in changes_of(report(incident(status="resolved")))
+    ]
+    assert ok(notify(report(), {"SLUICEGATE_NOTIFY": web.url("/a")}, memory)) == [True]
+    [payload] = web.at("/a")
+    assert payload["type"] == "warning"
+    assert "CRITICAL opened and resolved: reject_rate\n" in payload["message"]
+    assert "\nto do: Ask the producer.\n" in payload["message"]
+
+
+# The gate itself
+
+
+def teller(web: Web, folder: Path | None, path: str = "/a", **environ: str) -> Teller:
+    """What a run has to tell people with; each run makes its own."""
+    return Teller({"SLUICEGATE_NOTIFY": web.url(path), **environ}, folder, FAST)
+
+
+def failing_test(failures: int, severity: str = "CRITICAL") -> dict[str, Any]:
+    return {
+        **run_error(f"assert_x={failures} (max 0)"),
+        "check": "assert_x",
+        "severity": severity,
+        "incident_id": None,
+    }
+
+
+def test_a_failure_and_the_recovery_are_told_once(web: Web, tmp_path: Path) -> None:
+    for number in (1, 2):
+        teller(web, tmp_path).failure(f"The data folder is in use by process 47{number}")
+    assert len(web.at("/a")) == 1
+    teller(web, tmp_path).failure("The landing folder x does not exist")
+    teller(web, tmp_path).outcome(report(status="PASS"))
+    teller(web, tmp_path).outcome(report(status="PASS", run_id="run-15"))
+    first, other, over = web.at("/a")
+    assert first["title"] == "ERROR: the gate could not be evaluated"
+    assert "what: The data folder is in use by process 471" in first["message"]
+    assert "what: The landing folder x does not exist" in other["message"]
+    assert over["title"] == "PASS 2026-07-14: the gate can be evaluated again"
+    assert "was: The landing folder x does not exist" in over["message"]
+    assert [payload["type"] for payload in web.at("/a")] == ["failure", "failure", "success"]
+    assert len({payload["message_id"] for payload in web.at("/a")}) == 3
+
+
+def test_a_failing_dbt_test_is_told_until_a_whole_run_passes_it(web: Web, tmp_path: Path) -> None:
+    # It holds back what comes after it, and no incident speaks of it.
+    for failures in (3, 4):
+        teller(web, tmp_path).outcome(report(alerts=[failing_test(failures)]))
+    teller(web, tmp_path).outcome(report(run_id="part"), whole=False)
+    teller(web, tmp_path).outcome(report(run_id="error", alerts=[run_error("no memory")]))
+    teller(web, tmp_path).outcome(report(status="PASS", run_id="good"))
+    told = [payload["message"].splitlines()[0] for payload in web.at("/a")]
+    assert told[:2] == [
+        "CRITICAL opened: assert_x",
+        "CRITICAL the gate could not be evaluated",
+    ]
+    assert "CRITICAL resolved: assert_x" in web.at("/a")[2]["message"]
+    assert "the gate can be evaluated again" in web.at("/a")[2]["message"]
+    assert len(web.at("/a")) == 3
+
+
+def test_a_failure_that_nobody_got_goes_out_with_the_next_run(web: Web, tmp_path: Path) -> None:
+    teller(web, tmp_path, "/down").failure("no engine")
+    web.down.clear()
+    teller(web, tmp_path, "/down").failure("no engine")
+    assert len(web.at("/down")) == 1
+    assert web.at("/down")[0]["message_id"]
+
+
+def test_where_the_report_cannot_be_the_users_state_folder_remembers(
+    web: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    folder, home = tmp_path / "file" / "below", {"XDG_STATE_HOME": str(tmp_path / "state")}
+    for _ in range(2):
+        teller(web, folder, **home).failure("The report cannot be written")
+    assert len(web.at("/a")) == 1
+    assert capsys.readouterr().err == ""
+    (tmp_path / "file").unlink()
+    for _ in range(2):
+        teller(web, folder, **home).outcome(report(status="PASS"))
+    assert [payload["type"] for payload in web.at("/a")] == ["failure", "success"]
+    assert stat.S_IMODE((folder / "notified.json").stat().st_mode) == 0o600
+
+
+def test_where_nothing_can_be_remembered_a_failure_is_told_by_every_run(
+    web: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    folder, home = tmp_path / "file" / "a", {"XDG_STATE_HOME": str(tmp_path / "file" / "b")}
+    for _ in range(2):
+        teller(web, folder, **home).failure("no engine")
+        assert capsys.readouterr().err.count("may be sent again") == 1
+    first, second = web.at("/a")
+    # It is told again on purpose, so no receiver is to drop it.
+    assert first["message_id"] != second["message_id"]
+
+
+def test_a_process_that_is_killed_while_it_sends_loses_nothing_and_repeats_under_one_id(
+    web: Web, tmp_path: Path
+) -> None:
+    urls = " ".join(map(web.url, ["/a", "/hang", "/b"]))
     code = (
-        "import os, pathlib, sys; from sluicegate.notify import send_report;"
-        "send_report(pathlib.Path(sys.argv[1]), os.environ)"
+        "import os, pathlib, sys; from sluicegate.notify.teller import Teller;"
+        "Teller(os.environ, pathlib.Path(sys.argv[1])).failure('no engine')"
     )
-    child = subprocess.Popen([sys.executable, "-c", code, tmp_path], env={**os.environ, **environ})
-    deadline = time.monotonic() + 15
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path], env={**os.environ, "SLUICEGATE_NOTIFY": urls}
+    )
     while not web.asked["/hang"]:
-        assert time.monotonic() < deadline
         assert child.poll() is None
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    environ["SLUICEGATE_NOTIFY"] = environ["SLUICEGATE_NOTIFY"].replace("/hang", "/c")
-    later = report(incident("volume"), run_id="run-15")
-    assert ok(notify(later, environ, tmp_path, FAST)) == [True, True, True]
-    for path in before:
-        assert [payload["message"].count("opened: ") for payload in web.at(path)] == [1, 1]
-    for path in after:
-        assert [payload["message"].count("opened: ") for payload in web.at(path)] == [2]
+    ids = [headers["Idempotency-Key"] for headers in web.headers]
+    web.closing.set()
+    later = Teller({"SLUICEGATE_NOTIFY": urls}, tmp_path, Retry(tries=1, timeout_seconds=1))
+    assert ok(later.failure("no engine")) == [False, True]
+    assert (len(web.at("/a")), len(web.at("/b"))) == (1, 1)
+    assert [headers["Idempotency-Key"] for headers in web.headers][2] == ids[1]
 
 
 @pytest.mark.parametrize(
@@ -769,88 +1140,38 @@ def test_a_process_that_is_killed_while_it_sends_loses_nothing(
         "{",
         "[]",
         "{}",
-        '{"delivered": [], "outbox": {}}',
-        '{"delivered": {"a": 1}, "outbox": {}}',
-        '{"delivered": {}, "outbox": {"a": 1}}',
-        '{"delivered": {}, "outbox": {"a": {"run_id": "a", "status": "", "date": "",'
-        ' "changes": [{"key": 1, "kind": 2, "severity": 3, "check": 4, "message": 5}]}}}',
+        '{"delivered": [], "outbox": {"a": 1}}',
+        '{"version": 2, "revision": "x"}',
+        '{"version": 2, "revision": 1, "told_by_earlier_version": 0, "failing": [{}],'
+        ' "changes": [], "marks": []}',
+        '{"version": 2, "revision": 1, "told_by_earlier_version": 0, "failing": [], "marks": [],'
+        ' "changes": [{"id": 0, "key": 1, "kind": 2, "severity": 3, "check": 4, "message": 5}]}',
         "\x00" * 50,
     ],
 )
 def test_a_garbled_memory_is_said_and_does_not_stop_the_message(
     web: Web, tmp_path: Path, garbled: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    environ = {"SLUICEGATE_NOTIFY": web.url("/a")}
     (tmp_path / "notified.json").write_text(garbled)
-    assert ok(notify(report(incident()), environ, tmp_path, FAST)) == [True]
+    assert ok(teller(web, tmp_path).failure("no engine")) == [True]
     [line] = capsys.readouterr().err.splitlines()
     assert "notified.json cannot be read" in line
-    assert notify(report(incident()), environ, tmp_path, FAST) == []
+    assert teller(web, tmp_path).failure("no engine") == []
 
 
-def test_a_memory_that_cannot_be_written_does_not_stop_the_message(
-    web: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").touch()
-    folder = tmp_path / "file" / "below"
-    assert ok(notify(report(incident()), {"SLUICEGATE_NOTIFY": web.url("/a")}, folder, FAST)) == [
-        True
-    ]
-    assert "may be sent again" in capsys.readouterr().err
-
-
-def test_the_memory_keeps_a_hundred_runs_and_only_its_owner_reads_it(
+def test_what_an_earlier_version_could_not_deliver_goes_to_those_who_lack_it(
     web: Web, tmp_path: Path
 ) -> None:
-    environ = {"SLUICEGATE_NOTIFY": web.url("/a")}
-    for number in range(103):
-        notify(report(incident(), run_id=f"run-{number}"), environ, tmp_path, FAST)
-    kept = json.loads((tmp_path / "notified.json").read_text())
-    assert list(kept["delivered"]) == [f"run-{number}" for number in range(3, 103)]
-    assert kept["outbox"] == {}
-    assert stat.S_IMODE((tmp_path / "notified.json").stat().st_mode) == 0o600
-    assert len(web.at("/a")) == 103
-
-
-def test_two_that_notify_at_once_send_one_message(web: Web, tmp_path: Path) -> None:
-    environ = {"SLUICEGATE_NOTIFY": web.url("/flaky")}
-    both = [
-        threading.Thread(target=notify, args=(report(incident()), environ, tmp_path, FAST))
-        for _ in range(2)
-    ]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join()
-    assert len(web.at("/flaky")) == 1
-
-
-# The report that the last run left
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (None, "There is no monitoring_report.json in .*: let sluicegate run write one"),
-        ("", "is not a report of sluicegate run"),
-        ("[1]", "is not a report of sluicegate run"),
-        ('{"incidents": 1}', "is not a report of sluicegate run"),
-        ('{"incidents": [1]}', "is not a report of sluicegate run"),
-        ('{"alerts": ["run"]}', "is not a report of sluicegate run"),
-        ("\udcff", "is not a report of sluicegate run"),
-    ],
-)
-def test_without_a_sound_report_one_line_says_what_to_do(
-    tmp_path: Path, content: str | None, says: str
-) -> None:
-    if content is not None:
-        path = tmp_path / "monitoring_report.json"
-        path.write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(SluicegateError, match=says):
-        send_report(tmp_path, {"SLUICEGATE_NOTIFY": "json://127.0.0.1:1"}, FAST)
-
-
-def test_a_report_of_the_first_schema_has_nothing_to_tell(tmp_path: Path) -> None:
-    document = {"schema_version": "1.0", "run_id": "a", "status": "PASS", "alerts": []}
-    (tmp_path / "monitoring_report.json").write_text(json.dumps(document))
-    assert send_report(tmp_path, {"SLUICEGATE_NOTIFY": "json://127.0.0.1:1"}, FAST) == []
+    has = Target(web.url("/a"), ()).hash
+    kept = {"key": "i", "kind": "opened", "severity": "WARN", "check": "orders", "message": "few"}
+    run = {"run_id": "run-13", "status": "WARN", "date": "2026-07-13", "still_open": []}
+    document = {
+        "delivered": {"run-12": [has], "run-13": [has]},
+        "outbox": {"run-13": {**run, "changes": [{**kept, "as_of": "2026-07-14T05:00:00Z"}]}},
+    }
+    (tmp_path / "notified.json").write_text(json.dumps(document))
+    environ = {"SLUICEGATE_NOTIFY": f"{web.url('/a')} {web.url('/b')}"}
+    for _ in range(2):
+        Teller(environ, tmp_path, FAST).outcome(report(status="PASS"))
+    assert web.asked == {"/b": 1}
+    assert "WARN opened: orders" in web.bodies("/b")
