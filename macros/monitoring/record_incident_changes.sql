@@ -11,7 +11,7 @@
     insert into {{ ref('dq_incident_changes') }} (
         change_id, incident_id, change_number, kind, severity, stream, check_name, dimension, message, owner,
         channel, remediation, runbook, acknowledged_by, batches, money_at_stake, first_batch, last_batch,
-        held_batches, since, is_from_before, run_id, recorded_at
+        held_batches, since, is_from_before, run_id, recorded_at, entry
     )
     with
     recorded as (
@@ -39,7 +39,8 @@
         incidents.run_id != '{{ invocation_id }}'
         and (select count() from {{ ref('dq_incident_changes') }}) = 0 as is_from_before,
         '{{ invocation_id }}' as run_id,
-        now64(6, 'UTC') as recorded_at
+        now64(6, 'UTC') as recorded_at,
+        (select max(entry) + 1 from {{ ref('dq_incident_changes') }}) as entry
     from {{ relation }} as incidents
     left join recorded on recorded.incident_id = incidents.incident_id
     where
@@ -62,14 +63,24 @@
 #}
 {% macro record_batches_in_incidents() %}
     insert into {{ ref('dq_batches') }}
-        (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at)
-    select stream, 'incidents', batch_date, judged_version, judged_version, '', 0, '{{ invocation_id }}', now64(6, 'UTC')
+        (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at, entry)
+    select
+        stream,
+        'incidents',
+        batch_date,
+        judged_version,
+        judged_version,
+        '',
+        0,
+        '{{ invocation_id }}',
+        now64(6, 'UTC'),
+        {{ next_entry() }}
     from (
         select
             stream,
             batch_date,
-            argMaxIf(version, recorded_at, stage = 'checks') as judged_version,
-            argMaxIf(version, recorded_at, stage = 'incidents') as known_version
+            argMaxIf(version, (entry, recorded_at), stage = 'checks') as judged_version,
+            argMaxIf(version, (entry, recorded_at), stage = 'incidents') as known_version
         from {{ ref('dq_batches') }}
         where stage in ('checks', 'incidents')
         group by stream, batch_date

@@ -23,5 +23,6 @@ select
     cast(null, 'Nullable(DateTime(\'UTC\'))') as since,
     toBool(false) as is_from_before,
     '' as run_id,
-    toDateTime64(0, 6, 'UTC') as recorded_at
+    toDateTime64(0, 6, 'UTC') as recorded_at,
+    toUInt64(0) as entry
 where false

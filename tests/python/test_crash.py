@@ -83,6 +83,12 @@ def dbt_that_dies(moment: Moment, environment: dict[str, str], arguments: list[s
     """Run dbt in this process and kill the process at a moment."""
     os.environ.update(environment)
     os.chdir(ROOT)
+    die_at(moment)
+    dbtRunner().invoke(arguments)
+
+
+def die_at(moment: Moment) -> None:
+    """From now on, kill this process at a moment."""
     seen: list[str] = []
 
     def die() -> None:
@@ -100,7 +106,6 @@ def dbt_that_dies(moment: Moment, environment: dict[str, str], arguments: list[s
 
     ChdbClient.query = watched(ChdbClient.query)
     ChdbClient.command = watched(ChdbClient.command)
-    dbtRunner().invoke(arguments)
 
 
 @dataclass(frozen=True)

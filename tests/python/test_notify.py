@@ -275,7 +275,7 @@ def run_error(message: str) -> dict[str, Any]:
 
 def changes_of(document: dict[str, Any]) -> list[Change]:
     """What a report's run has to tell: incidents that it changed, and its errors."""
-    run = {"run_id": document["run_id"], "recorded_at": document["generated_at"]}
+    run: dict[str, Any] = {"run_id": document["run_id"], "recorded_at": document["generated_at"]}
     found = [
         Change(
             id=f"{document['run_id']} {alert['message']}",
@@ -291,7 +291,9 @@ def changes_of(document: dict[str, Any]) -> list[Change]:
     ]
     for known in document["incidents"]:
         if known["changed"]:
-            same = {name: known[name] or "" for name in (*TEXTS, "since", "acknowledged_by")}
+            same: dict[str, Any] = {
+                name: known[name] or "" for name in (*TEXTS, "since", "acknowledged_by")
+            }
             found.append(
                 Change(
                     id=f"{document['run_id']} {known['incident_id']}",

@@ -1,48 +1,100 @@
-"""The outbox of notifications: every change is recorded once, whatever kills a run, and told."""
+"""The outbox on the engine: whatever kills a run, all is told, and doubles have equal ids."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+import os
+import re
+import signal
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
-from conftest import HEADER, ROOT, Gate
-from test_crash import Moment, run_and_die
+from click.testing import CliRunner
+from conftest import HEADER, ROOT
+from test_cli import command_in
+from test_crash import FORKS, Moment, die_at, environment
+from test_notify import Web, web  # noqa: F401  (a fixture)
 
-GOOD = "{0},https://s/,,2025-01-0{1}T10:00:00.000Z,page_viewed,,agent\n"
-WITHOUT_TIMESTAMP = HEADER.replace(",timestamp", ",when") + GOOD.format("cat", 2)
+from sluicegate.cli import main
+
+# Each is where the process dies, in the order in which a run gets there.
+MOMENTS = (
+    Moment("judged", "dq_gate.*__sg_"),
+    Moment("decided", "create .*dq_incidents"),
+    Moment("incidents made", "(?i)exchange tables .*dq_incidents"),
+    Moment("incidents there, changes not recorded", "insert into .*dq_incident_changes", 2),
+    Moment("changes recorded", "insert into .*dq_batches.*'incidents'"),
+    Moment("about to send", "insert into dq_notifications .*'sending'"),
+    Moment("one was told, not recorded", "insert into dq_notifications .*'delivered'"),
+    Moment("both were told, one not recorded", "insert into dq_notifications .*'delivered'", 2),
+    Moment("all told, not settled", "insert into dq_notifications .*'settled'"),
+)
 
 
-def changes(gate: Gate) -> list[tuple[str, str]]:
-    """What is recorded to be told, as (kind, check), in the order in which it was recorded."""
-    return gate.query(
-        "select kind, check_name from dq_incident_changes order by recorded_at, check_name"
-    )
+def file_of(day: int) -> str:
+    return f"events_202501{day:02}.csv"
 
 
-@pytest.fixture
-def two_days(gate: Gate) -> Iterator[Gate]:
-    gate.write("events_20250101.csv", HEADER + GOOD.format("ann", 1))
-    gate.write("events_20250102.csv", HEADER + GOOD.format("bob", 2))
-    with gate.started():
-        assert gate.models(), gate.results
-    yield gate
+def delivery(day: int, client: str) -> str:
+    return HEADER + (f"{client},https://s/,,2025-01-{day:02}T10:00:00.000Z,page_viewed,,agent\n")
 
 
-def test_probe(two_days: Gate) -> None:
-    gate = two_days
-    print(changes(gate))
-    gate.write("events_20250102.csv", WITHOUT_TIMESTAMP)
-    run_and_die(gate, Moment("x", "dq_incidents__dbt_backup"))
-    with gate.started():
-        print(
-            gate.query(
-                "select check_name, status from dq_check_results where status in ('warn','fail')"
-            )
-        )
-        print(changes(gate))
-        assert gate.models(), gate.results
-        print(changes(gate))
-        assert gate.models(), gate.results
-        print(changes(gate))
-        print(gate.query("select stage, count() from dq_batches group by 1"))
+def command_that_dies(moment: Moment, variables: dict[str, str], arguments: list[str]) -> None:
+    """Run the command in this process and kill the process at a moment."""
+    os.environ.update(variables)
+    os.chdir(ROOT)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    die_at(moment)
+    main(arguments, standalone_mode=False)
+
+
+def told(web: Web, path: str) -> dict[str, set[str]]:  # noqa: F811
+    """Per batch whose re-delivery was told, the ids of the messages that told it."""
+    found = defaultdict(set)
+    for payload in web.at(path):
+        opened = r"opened(?: and resolved)?: file_changed\nwhere: web_events (\S+)"
+        for batch in re.findall(opened, payload["message"]):
+            found[batch].add(payload["message_id"])
+    return found
+
+
+def test_whatever_kills_a_run_every_change_is_told_and_doubles_have_equal_ids(
+    gate_folder: Path,
+    web: Web,  # noqa: F811
+) -> None:
+    """One batch after the other is delivered again, and each run that should tell it is killed."""
+    with command_in(gate_folder) as command, pytest.MonkeyPatch.context() as patch:
+        gate = command.gate
+        patch.setenv("SLUICEGATE_NOTIFY", f"{web.url('/a')} {web.url('/b')}")
+        run = ["run", "--landing", str(gate.landing), "--notify", "--out", str(command.out)]
+        variables = {
+            **environment(gate),
+            "DBT_TARGET_PATH": str(gate.folder / "cli-target"),
+            "SLUICEGATE_NOTIFY": os.environ["SLUICEGATE_NOTIFY"],
+        }
+        # The day between two of them passes, so that they are two incidents.
+        days = range(1, 2 * len(MOMENTS), 2)
+        for day in range(1, days[-1] + 1):
+            gate.write(file_of(day), delivery(day, f"visitor-{day}"))
+        assert CliRunner().invoke(main, run).exit_code == 0
+        web.accepted.clear()
+        for day, moment in zip(days, MOMENTS, strict=True):
+            gate.write(file_of(day), delivery(day, f"other-{day}"))
+            process = FORKS.Process(target=command_that_dies, args=(moment, variables, run))
+            process.start()
+            process.join()
+            assert process.exitcode == -signal.SIGKILL, f"not killed: {moment.what}"
+        assert CliRunner().invoke(main, run).exit_code == 0
+        twice = []
+        for path in ("/a", "/b"):
+            ids = told(web, path)
+            assert sorted(ids) == [f"2025-01-{day:02}" for day in days], path
+            assert {batch for batch, of_batch in ids.items() if len(of_batch) > 1} == set()
+            twice.append(len(web.at(path)) - len({one["message_id"] for one in web.at(path)}))
+        # The messages that were sent and not recorded, and no other.
+        assert twice == [1, 1]
+        asked = len(web.headers)
+        assert CliRunner().invoke(main, ["notify", "--out", str(command.out)]).exit_code == 0
+        assert len(web.headers) == asked

@@ -72,7 +72,7 @@ class Outbox:
             if changes := tuple(wanted.pop(id_) for id_ in ids if id_ in wanted):
                 again.append(Parcel(message_id, changes))
         new = _parcel(target, wanted.values())
-        many = _parcel(target, [c for one in again[MOST_AGAIN:] for c in one.changes])
+        many = _parcel(target, (c for one in reversed(again[MOST_AGAIN:]) for c in one.changes))
         return [*new, *again[:MOST_AGAIN], *many]
 
     def settled(self, targets: Sequence[Target]) -> list[str]:
@@ -113,7 +113,7 @@ class Outbox:
 
 def _parcel(target: Target, changes: Iterable[Change]) -> list[Parcel]:
     """One message with these changes, none without any; the same changes are the same message."""
-    ordered = tuple(sorted(changes, key=lambda change: change.recorded_at))
+    ordered = tuple(changes)
     content = "\n".join([target.hash, *sorted(change.id for change in ordered)])
     message_id = hashlib.sha256(content.encode("utf-8", "backslashreplace")).hexdigest()[:24]
     return [Parcel(message_id, ordered)] if ordered else []
@@ -144,7 +144,7 @@ _CHANGES_SQL = f"""
         first_batch, last_batch, held_batches, since, is_from_before, run_id, recorded_at
     from dq_incident_changes
     where {_UNSETTLED}
-    order by recorded_at, incident_id, change_number
+    order by entry, incident_id, change_number
     limit 1 by change_id
 """
 
@@ -157,7 +157,7 @@ _MARKS_SQL = f"""
             change_ids,
             (select groupArray(change_id) from dq_incident_changes where {_UNSETTLED})
         )
-    order by number
+    order by entry
 """
 
 _SITUATION_SQL = """
@@ -203,10 +203,10 @@ class TableStore:
             some = ", ".join(map(literal, ids[start : start + _IDS_PER_ROW]))
             self._client.command(
                 "insert into dq_notifications "
-                "(number, message_id, destination, status, change_ids, recorded_at) "
-                "select ifNull(max(number), 0) + 1, "
+                "(message_id, destination, status, change_ids, recorded_at, entry) select "
                 f"{literal(mark.message_id)}, {literal(mark.destination)}, "
-                f"{literal(mark.status)}, [{some}], now64(6, 'UTC') from dq_notifications"
+                f"{literal(mark.status)}, [{some}], now64(6, 'UTC'), max(entry) + 1 "
+                "from dq_notifications"
             )
 
 
