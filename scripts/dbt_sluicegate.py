@@ -241,7 +241,7 @@ def frames_error(self: ClickHouseAdapter, location: str, ending: str, bytes_quer
         except OSError as error:
             return f"it cannot be opened: {error.strerror}"
     client = getattr(self.connections.get_thread_connection().handle, "_client", None)
-    if not hasattr(client, "raw_query"):
+    if client is None or not hasattr(client, "raw_query"):
         return (
             f"the end of a {ending} file cannot be proven over the native protocol: "
             "set CLICKHOUSE_DRIVER=http, or deliver gzip"
