@@ -22,6 +22,7 @@ metrics as (
     where
         stream = 'web_events'
         and metric = '{{ metric }}'
+        and dimension != ''
         and (
             batch_date = (select asked_date from asked)
             or batch_date in (select batch_date from usual_batches)

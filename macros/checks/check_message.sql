@@ -10,8 +10,10 @@
     concat(
         check_name,
         if(ifNull(dimension, '') = '', '', concat('[', {{ _plain('dimension') }}, ']')),
-        '=', {{ _readable('newest.2') }},
+        if(status = 'not_computed', '', concat('=', {{ _readable('newest.2') }})),
         multiIf(
+            status = 'not_computed',
+            concat(' not judged: its metric ', metric, ' was not computed'),
             status = 'insufficient_history',
             concat(' not judged: ', toString(ifNull(baseline_batches, 0)), ' of ', toString(min_history), ' earlier batches that it needs'),
             status = 'low_volume',

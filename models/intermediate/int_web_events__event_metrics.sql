@@ -12,8 +12,10 @@
 
 -- depends_on: {{ ref('dq_batches') }}
 
-{#- Metric, numerator, denominator (none: a total), what it rests on; columns of per_hour. -#}
+{#- Metric, numerator, denominator (none: a total), what it rests on; columns of per_hour. Copies of
+    events that are there already are counted as such and are in nothing else: they are no loss. -#}
 {%- set measures = [
+    ('rows_landed', 'rows_landed', none, 'rows_landed'),
     ('rows_raw', 'rows_raw', none, 'rows_raw'),
     ('rows_clean', 'rows_clean', none, 'rows_raw'),
     ('rows_rejected', 'rows_rejected', none, 'rows_raw'),
@@ -21,7 +23,8 @@
     ('purchases_clean', 'purchases_clean', none, 'rows_raw'),
     ('revenue_clean', 'revenue_clean', none, 'purchases'),
     ('revenue_rejected', 'revenue_rejected', none, 'purchases'),
-    ('reject_rate', 'rows_rejected', 'rows_raw', 'rows_raw'),
+    ('revenue_copied', 'revenue_copied', none, 'purchases'),
+    ('reject_rate', 'rows_lost', 'rows_raw', 'rows_raw'),
     ('clean_rate', 'rows_clean', 'rows_raw', 'rows_raw'),
     ('missing_client_id', 'without_client', 'rows_raw', 'rows_raw'),
     ('missing_client_id_clean', 'clean_without_client', 'rows_clean', 'rows_clean'),
@@ -29,7 +32,7 @@
     ('missing_timestamp_clean', 'clean_without_timestamp', 'rows_clean', 'rows_clean'),
     ('missing_event_name', 'without_event_name', 'rows_raw', 'rows_raw'),
     ('missing_event_name_clean', 'clean_without_event_name', 'rows_clean', 'rows_clean'),
-    ('duplicate_rate', 'duplicates', 'rows_raw', 'rows_raw'),
+    ('duplicate_rate', 'rows_copied', 'rows_landed', 'rows_landed'),
     ('unknown_event_rate', 'unknown_events', 'rows_raw', 'rows_raw'),
     ('malformed_data_rate', 'malformed_data', 'with_data', 'with_data'),
     ('missing_referrer_rate', 'without_referrer', 'rows_raw', 'rows_raw'),
@@ -45,16 +48,26 @@
     ('transaction_collisions', 'purchases_in_collision', none, 'purchases'),
 ] -%}
 {#- Metric, (dimension, numerator) pairs, (dimension, volume) pairs, the measure they are a share
-    of. -#}
+    of; then of the batch as a whole: how much of that measure has any of these dimensions, and
+    what it rests on. -#}
 {%- set breakdowns = [
-    ('reject_rows', 'rows_by_reason', 'rows_by_reason', 'rows_raw'),
-    ('warning_rows', 'rows_by_warning', 'rows_by_warning', 'rows_raw'),
-    ('rows_by_event', 'rows_by_event', 'rows_by_event', 'rows_raw'),
-    ('rows_by_channel', 'rows_by_channel', 'rows_by_channel', 'rows_raw'),
-    ('rows_by_device', 'rows_by_device', 'rows_by_device', 'rows_raw'),
-    ('rejected_revenue', 'revenue_by_reason', 'rows_by_reason', 'revenue_rejected'),
-    ('revenue_by_channel', 'revenue_by_channel', 'purchases_by_channel', 'revenue_clean'),
-    ('revenue_by_device', 'revenue_by_device', 'purchases_by_device', 'revenue_clean'),
+    ('reject_rows', 'rows_by_reason', 'rows_by_reason', 'rows_raw', 'rows_lost', 'rows_raw'),
+    ('warning_rows', 'rows_by_warning', 'rows_by_warning', 'rows_raw', 'rows_warned', 'rows_raw'),
+    ('rows_by_event', 'rows_by_event', 'rows_by_event', 'rows_raw', 'rows_raw', 'rows_raw'),
+    ('rows_by_channel', 'rows_by_channel', 'rows_by_channel', 'rows_raw', 'rows_raw', 'rows_raw'),
+    ('rows_by_device', 'rows_by_device', 'rows_by_device', 'rows_raw', 'rows_raw', 'rows_raw'),
+    (
+        'rejected_revenue', 'revenue_by_reason', 'rows_by_reason', 'revenue_lost', 'revenue_lost',
+        'purchases',
+    ),
+    (
+        'revenue_by_channel', 'revenue_by_channel', 'purchases_by_channel', 'revenue_clean',
+        'revenue_clean', 'purchases',
+    ),
+    (
+        'revenue_by_device', 'revenue_by_device', 'purchases_by_device', 'revenue_clean',
+        'revenue_clean', 'purchases',
+    ),
 ] %}
 
 with
@@ -78,12 +91,16 @@ grouped as (
         is_rejected,
         reject_reasons,
         warnings,
-        count() as row_count,
-        countIf(event_data != '') as data_rows,
-        countIf(utm_source != '' or utm_medium != '' or utm_campaign != '') as campaign_rows,
-        countIf(trimBoth(client_id) = '') as clientless_rows,
+        has(reject_reasons, 'duplicate_event') as is_copy,
+        countIf(not is_copy) as row_count,
+        countIf(is_copy) as copy_count,
+        countIf(event_data != '' and not is_copy) as data_rows,
+        countIf((utm_source != '' or utm_medium != '' or utm_campaign != '') and not is_copy)
+            as campaign_rows,
+        countIf(trimBoth(client_id) = '' and not is_copy) as clientless_rows,
         countIf(isNull(event_at)) as timeless_rows,
-        ifNull(sum(revenue), 0)::Decimal(38, 4) as revenue
+        ifNull(sumIf(revenue, not is_copy), 0)::Decimal(38, 4) as amount,
+        ifNull(sumIf(revenue, is_copy), 0)::Decimal(38, 4) as copied_amount
     from {{ ref('stg_web_events__evaluated') }}
     where {{ in_scope('batch_date') }}
     group by
@@ -92,7 +109,7 @@ grouped as (
     union all
 
     -- A batch without a row has all its metrics too, as zeros.
-    select batch_date, 24, '', '', '', false, [], [], 0, 0, 0, 0, 0, 0
+    select batch_date, 24, '', '', '', false, [], [], false, 0, 0, 0, 0, 0, 0, 0, 0
     from batches
 
 ),
@@ -102,14 +119,20 @@ per_hour as (
     select
         batch_date,
         ifNull(hour, 24) as hour_of_day,
+        sum(row_count) + sum(copy_count) as rows_landed,
         sum(row_count) as rows_raw,
+        sum(copy_count) as rows_copied,
         sumIf(row_count, not is_rejected) as rows_clean,
-        sumIf(row_count, is_rejected) as rows_rejected,
+        sumIf(row_count, is_rejected) as rows_lost,
+        rows_lost + rows_copied as rows_rejected,
+        sumIf(row_count, notEmpty(warnings)) as rows_warned,
         sumIf(row_count, event = 'page_viewed') as page_views,
         sumIf(row_count, event = 'checkout_completed') as purchases,
         sumIf(row_count, event = 'checkout_completed' and not is_rejected) as purchases_clean,
-        sumIf(revenue, not is_rejected) as revenue_clean,
-        sumIf(revenue, is_rejected) as revenue_rejected,
+        sumIf(amount, not is_rejected) as revenue_clean,
+        sum(copied_amount) as revenue_copied,
+        sumIf(amount, is_rejected) as revenue_lost,
+        revenue_lost + revenue_copied as revenue_rejected,
         sum(data_rows) as with_data,
         sum(clientless_rows) as without_client,
         sumIf(clientless_rows, not is_rejected) as clean_without_client,
@@ -117,7 +140,6 @@ per_hour as (
         sumIf(timeless_rows, not is_rejected) as clean_without_timestamp,
         sumIf(row_count, has(reject_reasons, 'missing_event_name')) as without_event_name,
         sumIf(row_count, event = '' and not is_rejected) as clean_without_event_name,
-        sumIf(row_count, has(reject_reasons, 'duplicate_event')) as duplicates,
         sumIf(row_count, has(reject_reasons, 'unknown_event_name')) as unknown_events,
         sumIf(row_count, has(reject_reasons, 'malformed_event_data')) as malformed_data,
         sumIf(row_count, has(warnings, 'missing_referrer')) as without_referrer,
@@ -132,9 +154,12 @@ per_hour as (
         sumIf(row_count, has(warnings, 'corrupt_items')) as purchases_with_corrupt_items,
         sumIf(row_count, has(warnings, 'revenue_items_mismatch')) as purchases_with_items_mismatch,
         sumIf(row_count, has(warnings, 'transaction_id_collision')) as purchases_in_collision,
-        sumMap(reject_reasons, arrayMap(reason -> row_count, reject_reasons)) as rows_by_reason,
-        sumMap(reject_reasons, arrayMap(reason -> revenue, reject_reasons)) as revenue_by_reason,
-        sumMap(warnings, arrayMap(warning -> row_count, warnings)) as rows_by_warning,
+        sumMapIf(reject_reasons, arrayMap(reason -> row_count, reject_reasons), not is_copy)
+            as rows_by_reason,
+        sumMapIf(reject_reasons, arrayMap(reason -> amount, reject_reasons), not is_copy)
+            as revenue_by_reason,
+        sumMapIf(warnings, arrayMap(warning -> row_count, warnings), not is_copy)
+            as rows_by_warning,
         sumMapIf([event], [row_count], row_count > 0) as rows_by_event,
         sumMapIf([channel], [row_count], row_count > 0) as rows_by_channel,
         sumMapIf([device_class], [row_count], row_count > 0) as rows_by_device,
@@ -145,10 +170,10 @@ per_hour as (
             [device_class], [row_count], event = 'checkout_completed' and not is_rejected
         ) as purchases_by_device,
         sumMapIf(
-            [channel], [revenue], event = 'checkout_completed' and not is_rejected
+            [channel], [amount], event = 'checkout_completed' and not is_rejected
         ) as revenue_by_channel,
         sumMapIf(
-            [device_class], [revenue], event = 'checkout_completed' and not is_rejected
+            [device_class], [amount], event = 'checkout_completed' and not is_rejected
         ) as revenue_by_device
     from grouped
     group by batch_date, hour_of_day
@@ -159,7 +184,7 @@ landed as (
 
     select
         batch_date,
-        'rows_landed' as metric,
+        'rows_in_raw' as metric,
         toDecimal128(count(), 4) as numerator
     from {{ ref('raw_web_events') }}
     where {{ in_scope('batch_date') }}
@@ -179,7 +204,7 @@ landed as (
 
     select
         batch_date,
-        arrayJoin(['rows_landed', 'revenue_raw']),
+        arrayJoin(['rows_in_raw', 'revenue_raw']),
         0
     from batches
 
@@ -202,7 +227,14 @@ measured as (
                 ){{ ',' if not loop.last }}
                 {%- endfor %}
             ]
-            {%- for metric, numerators, volumes, total in breakdowns %},
+            {%- for metric, numerators, volumes, total, whole, rests_on in breakdowns %},
+            [(
+                '{{ metric }}',
+                '',
+                toDecimal128({{ whole }}, 4),
+                toDecimal128(0, 4),
+                toFloat64({{ rests_on }})
+            )],
             arrayMap(
                 (dimension, volume) -> (
                     '{{ metric }}',
@@ -253,12 +285,13 @@ totalled as (
         *,
         {%- for total in [
             'rows_raw', 'rows_clean', 'rows_rejected', 'revenue_clean', 'revenue_rejected',
-            'purchases',
+            'revenue_copied', 'purchases',
         ] %}
         maxIf(numerator, metric = '{{ total }}') over (partition by batch_date) as {{ total }},
         {%- endfor %}
+        revenue_rejected - revenue_copied as revenue_lost,
         multiIf(
-            {%- for metric, numerators, volumes, total in breakdowns %}
+            {%- for metric, numerators, volumes, total, whole, rests_on in breakdowns %}
             metric = '{{ metric }}', toNullable({{ total }}),
             {%- endfor %}
             metric in (
@@ -278,7 +311,7 @@ with_conservation as (
     select
         batch_date,
         arrayJoin(multiIf(
-            metric = 'rows_landed', [
+            metric = 'rows_in_raw', [
                 (
                     'rows_unaccounted',
                     numerator - rows_clean - rows_rejected,
@@ -296,8 +329,8 @@ with_conservation as (
                 ),
                 (
                     'revenue_gap',
-                    numerator - revenue_clean,
-                    toNullable(numerator),
+                    numerator - revenue_clean - revenue_copied,
+                    toNullable(numerator - revenue_copied),
                     toFloat64(purchases)
                 )
             ],
@@ -314,101 +347,28 @@ with_conservation as (
 
 ),
 
-activity as (
+-- A file that came under two names: which repeats most of which other one.
+copied_files as (
 
     select
         batch_date,
-        arraySort(groupUniqArrayIf(
-            toUInt16(toHour(event_at) * 60 + toMinute(event_at)), toDate(event_at) = batch_date
-        )) as minutes,
-        uniqExactIf(
-            cityHash64({{ json_text('event_data', 'user_email') }}),
-            event_data != '' and {{ json_text('event_data', 'user_email') }} != ''
-        ) as users
-    from {{ ref('stg_web_events__evaluated') }}
-    where not is_rejected and {{ in_scope('batch_date') }}
+        argMax(concat(
+            toString(copies), ' rows of ', toString(file_name), ' are copies of rows of ',
+            first_file
+        ), copies) as copied
+    from (
+        select
+            batch_date,
+            file_name,
+            replaceRegexpOne(first_copy, '^[^ ]+ (.*):[0-9]+$', '\\1') as first_file,
+            count() as copies
+        from {{ ref('stg_web_events__evaluated') }}
+        where
+            is_rejected and has(reject_reasons, 'duplicate_event') and {{ in_scope('batch_date') }}
+        group by batch_date, file_name, first_file
+        having first_file != file_name
+    )
     group by batch_date
-
-),
-
--- The longest time without an event, the batch's midnights included.
-silence as (
-
-    select
-        batch_date,
-        users,
-        arrayConcat([0], minutes, [1440]) as marks,
-        arrayPopFront(arrayDifference(marks)) as gaps,
-        greatest(arrayMax(gaps), 10) as longest_gap,
-        marks[indexOf(gaps, longest_gap)] as began_at
-    from activity
-
-),
-
--- How many order numbers are missing between the smallest and the largest of a batch.
-order_numbers as (
-
-    select
-        batch_date,
-        groupUniqArray(toUInt64OrZero(extract(transaction_id, '[0-9]{1,15}$'))) as numbers,
-        arrayMax(numbers) - arrayMin(numbers) + 1 as numbers_expected,
-        length(numbers) as numbers_present
-    from {{ ref('stg_web_events__evaluated') }}
-    where
-        event_name = 'checkout_completed' and match(transaction_id, '[0-9]$')
-        and {{ in_scope('batch_date') }}
-    group by batch_date
-
-),
-
-unknown_events as (
-
-    select
-        batch_date,
-        left(event_name, 100) as name,
-        count() as row_count
-    from {{ ref('stg_web_events__evaluated') }}
-    where is_rejected and has(reject_reasons, 'unknown_event_name') and {{ in_scope('batch_date') }}
-    group by batch_date, name
-    order by row_count desc, name asc
-    limit 10 by batch_date
-
-),
-
-payload_fields as (
-
-    select
-        batch_date,
-        arrayJoin(arrayConcat(
-            arrayMap(
-                field -> concat(field.1, ': ', toString(JSONType(field.2))),
-                JSONExtractKeysAndValuesRaw(event_data)
-            ),
-            arrayMap(
-                field -> concat('items[].', field.1, ': ', toString(JSONType(field.2))),
-                arrayDistinct(arrayFlatten(arrayMap(
-                    item -> JSONExtractKeysAndValuesRaw(item),
-                    JSONExtractArrayRaw(event_data, 'items')
-                )))
-            )
-        )) as field,
-        count() as row_count
-    from {{ ref('stg_web_events__evaluated') }}
-    where event_data != '' and {{ in_scope('batch_date') }}
-    group by batch_date, field
-
-),
-
-unexpected_fields as (
-
-    select
-        batch_date,
-        left(field, 100) as name,
-        row_count
-    from payload_fields
-    where field not in ({{ expected_payload('raw_web_events', 'event_data') }})
-    order by row_count desc, name asc
-    limit 20 by batch_date
 
 ),
 
@@ -423,79 +383,25 @@ final as (
         rests_on as volume,
         numerator_by_hour,
         denominator_by_hour,
-        '' as detail,
-        batch_date
+        if(metric = 'duplicate_rate', ifNull(copied, ''), '') as detail,
+        with_conservation.batch_date as batch_date
     from with_conservation
+    left join copied_files on copied_files.batch_date = with_conservation.batch_date
 
     union all
 
     select
         'web_events',
-        measure.1,
-        '',
-        toDecimal128(measure.2, 4),
-        null,
-        toFloat64(measure.2),
+        metric,
+        dimension,
+        numerator,
+        denominator,
+        volume,
         [],
         [],
-        measure.3,
+        detail,
         batch_date
-    from (
-        select
-            batch_date,
-            arrayJoin([
-                ('users', toInt64(users), ''),
-                ('longest_gap_minutes', toInt64(longest_gap), concat(
-                    'from ', formatDateTime(toDateTime(batch_date, 'UTC') + began_at * 60, '%H:%i')
-                ))
-            ]) as measure
-        from silence
-    )
-
-    union all
-
-    select
-        'web_events',
-        'order_number_gaps',
-        '',
-        toDecimal128(numbers_expected - numbers_present, 4),
-        toDecimal128(numbers_expected, 4),
-        toFloat64(numbers_present),
-        [],
-        [],
-        '',
-        batch_date
-    from order_numbers
-
-    union all
-
-    select
-        'web_events',
-        'unknown_event_rows',
-        name,
-        toDecimal128(row_count, 4),
-        null,
-        toFloat64(row_count),
-        [],
-        [],
-        '',
-        batch_date
-    from unknown_events
-
-    union all
-
-    select
-        'web_events',
-        'unexpected_payload',
-        name,
-        toDecimal128(row_count, 4),
-        null,
-        toFloat64(row_count),
-        [],
-        [],
-        '',
-        batch_date
-    from unexpected_fields
+    from ({{ event_particulars(ref('stg_web_events__evaluated')) }})
 
 )
 

@@ -151,6 +151,13 @@ measured as (
                 ('sessions_by_channel', 'by_channel', 'all_sessions'),
                 ('orders_by_device', 'by_device', 'all_orders'),
             ] %},
+            [(
+                '{{ metric }}',
+                '',
+                toDecimal128({{ total }}, 4),
+                toNullable(toDecimal128({{ total }}, 4)),
+                toFloat64({{ total }})
+            )],
             arrayMap(
                 (dimension, number) -> (
                     '{{ metric }}',

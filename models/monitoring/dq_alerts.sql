@@ -15,7 +15,7 @@ final as (
         incidents.stream as stream,
         incidents.check_name as check_name,
         incidents.dimension as dimension,
-        results.tier as tier,
+        ifNull(results.tier, 1)::UInt8 as tier,
         incidents.severity as severity,
         incidents.status as status,
         incidents.is_changed as is_changed,
@@ -32,13 +32,13 @@ final as (
         incidents.held_batches as held_batches,
         incidents.since as since,
         incidents.first_batch as first_batch,
-        incidents.last_batch as batch_date
+        incidents.told_batch as batch_date
     from open_incidents as incidents
-    inner join {{ ref('dq_check_results') }} as results
+    left join {{ ref('dq_check_results') }} as results
         on results.stream = incidents.stream
         and results.check_name = incidents.check_name
         and results.dimension = incidents.dimension
-        and results.batch_date = incidents.last_batch
+        and results.batch_date = incidents.told_batch
 
 )
 

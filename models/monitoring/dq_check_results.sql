@@ -11,7 +11,7 @@
     )
 }}
 
--- depends_on: {{ ref('dq_batches') }}, {{ ref('dq_manifest') }}
+-- depends_on: {{ ref('dq_batches') }}, {{ ref('dq_files') }}, {{ ref('dq_manifest') }}
 
 {%- set stream = model_under_build().config.stream %}
 
@@ -19,6 +19,12 @@ with
 
 -- One batch at a time: what the batches before it came to is a part of what it is judged by.
 (select max(arrayJoin({{ scope_dates() }}))) as judged_date,
+
+-- A batch that is there is due for every check; of a missing one only its absence is judged.
+(
+    select count() > 0 from {{ ref('dq_files') }}
+    where stream = '{{ stream }}' and status = 'landed' and batch_date = judged_date
+) as is_landed,
 
 checks as (
 
@@ -92,7 +98,7 @@ earlier_alerts as (
             'metric': 'String', 'dimension': 'String', 'check_name': 'String', 'severity': 'String',
             'status': 'String', 'is_blocking': 'Bool', 'batch_date': 'Date',
         },
-        "stream = '" ~ stream ~ "' and status in ('warn', 'fail') and severity != 'INFO'"
+        "stream = '" ~ stream ~ "' and status in ('warn', 'fail', 'not_computed') and severity != 'INFO'"
         ~ ' and batch_date < judged_date and batch_date >= judged_date - ' ~ var('baseline_days')
     ) }}
 
@@ -118,7 +124,9 @@ left_out as (
 
 held as (
 
-    select groupUniqArrayIf(batch_date, is_blocking and status = 'fail') as held_dates
+    select
+        groupUniqArrayIf(batch_date, is_blocking and status in ('fail', 'not_computed'))
+            as held_dates
     from unexplained
 
 ),
@@ -230,14 +238,63 @@ with_facts as (
 
 ),
 
-observed as (
+-- Each check with what was measured for it: of its dimension, or of all, and of the batch as a
+-- whole.
+matched as (
 
     select
         checks.* except (dimension),
-        with_facts.dimension as dimension,
-        with_facts.* except (metric, dimension),
+        checks.dimension as dimension_asked,
+        with_facts.dimension as dimension_measured,
+        with_facts.* except (metric, dimension, newest),
+        with_facts.newest as newest_measured,
+        ifNull(newest_measured.1 = judged_date, false) as is_measured,
+        is_measured and (
+            dimension_measured = dimension_asked
+            or (dimension_asked = '*' and dimension_measured != '')
+        ) as is_asked_for,
+        max(is_asked_for) over (partition by checks.check_name) as has_asked_for,
+        max(is_measured and dimension_measured = '') over (partition by checks.check_name)
+            as has_whole,
+        dimension_asked = '*' and has_asked_for and not has_whole as is_without_whole
+    from checks
+    left join with_facts
+        on with_facts.metric = checks.metric
+        and (
+            checks.dimension = '*'
+            or with_facts.dimension = checks.dimension
+            or with_facts.dimension = ''
+        )
+        and newest.1 = judged_date
+
+),
+
+-- What did not occur in a batch that was measured is 0. What has no row for the batch as a whole
+-- was not computed, unless the batch was measured by a version that did not write such rows.
+due as (
+
+    select
+        *,
+        if(
+            is_asked_for or dimension_asked in ('', '*'),
+            newest_measured,
+            (judged_date, 0., 0., -1., newest_measured.5, [], [], '')
+        ) as newest,
+        if(is_asked_for or dimension_asked = '*', ifNull(dimension_measured, ''), dimension_asked)
+            as dimension,
+        max(is_without_whole) over () and dimension_asked = '*' as is_of_earlier_version,
+        is_measured or is_of_earlier_version as is_computed
+    from matched
+    where is_asked_for or not has_asked_for
+
+),
+
+observed as (
+
+    select
+        *,
         multiIf(
-            baseline_batches = 0, null,
+            ifNull(baseline_batches, 0) = 0, null,
             kind = 'robust_zscore', median,
             kind = 'day_over_day', value_before,
             mean
@@ -249,18 +306,8 @@ observed as (
             newest.4 > 0, newest.4,
             usual_denominator
         ) as counted_of
-    from checks
-    left join with_facts
-        on with_facts.metric = checks.metric
-        and if(
-            checks.dimension = '*',
-            with_facts.dimension != '',
-            with_facts.dimension = checks.dimension
-        )
-        and newest.1 = judged_date
-    where
-        -- Where nothing was measured nothing is judged; a list of oddities may well be empty.
-        newest.1 = judged_date or (checks.dimension = '*' and checks.kind = 'threshold')
+    from due
+    where is_computed or is_landed
 
 ),
 
@@ -331,6 +378,7 @@ judged as (
         ) as is_below,
         greatest(newest.5, ifNull(usual_volume, 0)) as judged_volume,
         multiIf(
+            not is_computed, 'not_computed',
             baseline_batches < min_history, 'insufficient_history',
             judged_volume < min_volume or newest.4 = 0, 'low_volume',
             is_above[2] or is_below[2], 'fail',

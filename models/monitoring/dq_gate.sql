@@ -24,6 +24,49 @@ measured as (
     from {{ ref('dq_metrics') }}
     where stream = '{{ stream }}' and metric = 'rows_raw' and {{ in_scope('batch_date') }}
 
+    union distinct
+
+    select batch_date
+    from {{ ref('dq_files') }}
+    where stream = '{{ stream }}' and status = 'landed' and {{ in_scope('batch_date') }}
+
+),
+
+blocking_results as (
+
+    select
+        batch_date,
+        check_name,
+        dimension,
+        status,
+        message
+    from {{ ref('dq_check_results') }}
+    where stream = '{{ stream }}' and is_blocking and {{ in_scope('batch_date') }}
+
+),
+
+blocking_checks as (
+
+    select trimBoth(check_name) as check_name
+    from {{ ref('dq_checks') }}
+    where trimBoth(stream) = '{{ stream }}' and lower(trimBoth(is_blocking)) = 'true'
+
+),
+
+-- A gate that is open because nobody looked is worse than none.
+not_judged as (
+
+    select
+        measured.batch_date as batch_date,
+        blocking_checks.check_name as check_name,
+        '' as dimension,
+        concat(blocking_checks.check_name, ' not judged: it has no result') as message
+    from measured
+    cross join blocking_checks
+    where (measured.batch_date, blocking_checks.check_name) not in (
+            select batch_date, check_name from blocking_results
+        )
+
 ),
 
 failures as (
@@ -35,9 +78,14 @@ failures as (
         message,
         has({{ acknowledged_checks() }}, ('{{ stream }}', batch_date, check_name))
             as is_acknowledged
-    from {{ ref('dq_check_results') }}
-    where
-        stream = '{{ stream }}' and is_blocking and status = 'fail' and {{ in_scope('batch_date') }}
+    from (
+        select batch_date, check_name, dimension, message from blocking_results
+        where status in ('fail', 'not_computed')
+
+        union all
+
+        select batch_date, check_name, dimension, message from not_judged
+    )
 
 ),
 

@@ -25,10 +25,11 @@ judged as (
     select
         stream,
         check_name,
+        dimension,
         groupUniqArray(batch_date) as judged_dates
     from {{ ref('dq_check_results') }}
     where status in ('pass', 'warn', 'fail')
-    group by stream, check_name
+    group by stream, check_name, dimension
 
 ),
 
@@ -60,7 +61,11 @@ alerts as (
             batch_date,
             toDate(0)
         ) as date_concerned,
-        multiIf(severity = 'INFO', 1, status = 'fail' and severity = 'CRITICAL', 3, 2) as gravity,
+        multiIf(
+            severity = 'CRITICAL' and status in ('fail', 'not_computed'), 3,
+            severity = 'INFO' and status != 'not_computed', 1,
+            2
+        ) as gravity,
         money_at_stake,
         message,
         owner,
@@ -71,7 +76,39 @@ alerts as (
         has({{ acknowledged_checks() }}, (toString(stream), batch_date, check_name))
             as is_acknowledged
     from {{ ref('dq_check_results') }}
-    where status in ('warn', 'fail')
+    where status in ('warn', 'fail', 'not_computed')
+
+    union all
+
+    -- A batch is also held by a blocking check of which there is no result at all.
+    select
+        stream,
+        check_name,
+        '',
+        toDate(0),
+        3,
+        null,
+        concat(check_name, ' not judged: it has no result'),
+        ifNull(checks.owner, ''),
+        ifNull(checks.channel, ''),
+        'Run the whole gate: sluicegate run.',
+        null,
+        batch_date,
+        false
+    from (
+        select
+            stream,
+            batch_date,
+            arrayJoin(holding_checks) as check_name
+        from {{ ref('dq_gate') }}
+        where decision = 'hold'
+    ) as holding
+    left join {{ ref('dq_checks') }} as checks
+        on checks.stream = holding.stream and checks.check_name = holding.check_name
+    where (stream, batch_date, check_name) not in (
+            select stream, batch_date, check_name from {{ ref('dq_check_results') }}
+            where is_blocking
+        )
 
 ),
 
@@ -98,16 +135,24 @@ passes as (
     select
         per_check.stream as stream,
         per_check.check_name as check_name,
-        dimension,
+        per_check.dimension as dimension,
         date_concerned,
         all_alerts,
         held_dates,
         arraySort(arrayFilter(
-            date -> date_concerned = toDate(0) and not has(all_alerts.1, date), judged_dates
+            date -> date_concerned = toDate(0) and not has(all_alerts.1, date),
+            arrayDistinct(arrayConcat(judged.judged_dates, of_the_whole.judged_dates))
         )) as pass_dates
     from per_check
     left join judged
-        on judged.stream = per_check.stream and judged.check_name = per_check.check_name
+        on judged.stream = per_check.stream
+        and judged.check_name = per_check.check_name
+        and judged.dimension = per_check.dimension
+    -- Where none of a metric's values occurred the check was judged on the batch as a whole.
+    left join judged as of_the_whole
+        on of_the_whole.stream = per_check.stream
+        and of_the_whole.check_name = per_check.check_name
+        and of_the_whole.dimension = ''
     left join held on held.stream = per_check.stream and held.check_name = per_check.check_name
 
 ),
@@ -136,7 +181,9 @@ current as (
         dimension,
         argMax(alert.5, alert.1) as owner,
         argMax(alert.6, alert.1) as channel,
-        argMax(alert.4, alert.1) as newest_message,
+        -- The batch that the message speaks of: the newest that is held, or the newest.
+        tupleElement(max((has(held_dates, alert.1), alert.1)), 2) as told_batch,
+        argMax(alert.4, (has(held_dates, alert.1), alert.1)) as told_message,
         argMax(alert.7, alert.1) as remediation,
         count()::UInt32 as batches,
         sum(alert.3) as money_at_stake,
@@ -223,9 +270,9 @@ still_there as (
         current.owner as owner,
         current.channel as channel,
         if(
-            current.batches = 1, newest_message,
+            current.batches = 1, told_message,
             concat(
-                newest_message, '; since ', toString(current.first_batch), ' in ',
+                told_message, '; since ', toString(current.first_batch), ' in ',
                 toString(current.batches), ' batches'
             )
         ) as message,
@@ -241,13 +288,15 @@ still_there as (
             'ongoing'
         ) as status,
         multiIf(
-            is_over, former.incident_id != '' and former.status != 'resolved',
+            -- What began and ended within this run was open for nobody yet and is told as well.
+            is_over, former.status != 'resolved',
             former.incident_id = '' or former.status = 'resolved',
             true,
             gravity > indexOf(['INFO', 'WARN', 'CRITICAL'], former.severity)
         ) as is_changed,
         current.first_batch as first_batch,
         current.last_batch as last_batch,
+        current.told_batch as told_batch,
         current.held_batches as held_batches,
         current.since as since,
         if(former.incident_id = '', now64(6, 'UTC'), former.opened_at) as opened_at,
@@ -285,6 +334,7 @@ gone as (
         former.status != 'resolved' as is_changed,
         former.first_batch as first_batch,
         former.last_batch as last_batch,
+        former.last_batch as told_batch,
         cast([], 'Array(Date)') as held_batches,
         former.since as since,
         former.opened_at as opened_at,
@@ -323,6 +373,7 @@ select
     is_changed::Bool as is_changed,
     first_batch,
     last_batch,
+    told_batch,
     held_batches,
     since,
     opened_at,

@@ -20,7 +20,8 @@ manifest as (
                 ),
                 ('columns_reordered', '', toFloat64(is_reordered), ''),
                 ('freshness_hours', '', toFloat64(freshness_hours), ''),
-                ('run_gap_hours', '', toFloat64(run_gap_hours), '')
+                ('run_gap_hours', '', toFloat64(run_gap_hours), ''),
+                ('files_unreadable', '', toFloat64(length(files_unreadable)), '')
             ],
             arrayMap(
                 file -> (
@@ -41,6 +42,7 @@ manifest as (
                 ('columns_added', 'columns_added', 'in '),
                 ('columns_renamed', 'columns_renamed', 'in '),
             ] %},
+            [('{{ metric }}', '', toFloat64(length({{ columns }})), '')],
             arrayMap(
                 name -> (
                     '{{ metric }}',

@@ -109,9 +109,12 @@ def _alerting(client: Any, word: Acknowledgement) -> list[str]:
     try:
         found = rows(
             client,
-            "select distinct check_name from dq_check_results where status in ('warn', 'fail') "
-            f"and stream = {literal(word.stream)} and batch_date = toDate('{word.batch_date}') "
-            "order by check_name",
+            "select distinct check_name from ("
+            "select check_name, stream, batch_date from dq_check_results "
+            "where status in ('warn', 'fail', 'not_computed') "
+            "union all select arrayJoin(holding_checks), stream, batch_date from dq_gate"
+            f") where stream = {literal(word.stream)} "
+            f"and batch_date = toDate('{word.batch_date}') order by check_name",
         )
     except Exception as error:
         if "UNKNOWN_TABLE" in str(error) or "UNKNOWN_DATABASE" in str(error):

@@ -23,8 +23,8 @@ def junit_xml(report: dict[str, Any]) -> str:
     A suite for each stream holds a case for each check result: its class is ``stream.batch_date``,
     its name ``check[dimension]``. What a CI job should stop for, and nothing else, is a failure:
 
-    - ``fail`` with severity CRITICAL is a ``<failure>``;
-    - ``warn``, and ``fail`` with severity WARN or INFO, is a case that passes, with the message in
+    - ``fail`` and ``not_computed`` with severity CRITICAL are a ``<failure>``;
+    - ``warn``, and those with severity WARN or INFO, is a case that passes, with the message in
       ``<system-out>``: JUnit has no warnings;
     - ``low_volume`` and ``insufficient_history`` are ``<skipped>``, as nothing was judged.
 
@@ -81,7 +81,7 @@ def _check_case(check: dict[str, Any]) -> ET.Element:
     status = check["status"]
     if status in _NOT_JUDGED:
         ET.SubElement(case, "skipped", message=_clean(f"{_NOT_JUDGED[status]}: {check['message']}"))
-    elif status == "fail" and check["severity"] == "CRITICAL":
+    elif status in ("fail", "not_computed") and check["severity"] == "CRITICAL":
         _unhappy(case, "failure", check)
     elif status != "pass":
         _say(case, f"{check['severity']} {status}: {check['message']}")

@@ -27,15 +27,25 @@ _BATCHES_SQL = """
             stream,
             batch_date,
             sumIf(numerator, metric = 'files') as files,
-            sumIf(numerator, metric = 'rows_raw') as rows_raw,
+            if(
+                countIf(metric = 'rows_landed') > 0,
+                sumIf(numerator, metric = 'rows_landed'),
+                -- Measured by a version that did not tell copies apart.
+                sumIf(numerator, metric = 'rows_raw')
+            ) as rows_raw,
             sumIf(numerator, metric = 'rows_clean') as rows_clean,
             sumIf(numerator, metric = 'rows_rejected') as rows_rejected,
             sumIf(numerator, metric = 'revenue_raw') as revenue_raw,
             sumIf(numerator, metric = 'revenue_clean') as revenue_clean,
             sumIf(numerator, metric = 'revenue_rejected') as revenue_rejected,
             countIf(metric = 'rows_raw') = 0 as is_missing,
-            groupArrayIf((dimension, numerator), metric = 'reject_rows') as reject_reasons,
-            groupArrayIf((dimension, numerator), metric = 'warning_rows') as warnings
+            groupArrayIf(
+                (if(metric = 'reject_rows', dimension, 'duplicate_event'), numerator),
+                (metric = 'reject_rows' and dimension != '')
+                or (metric = 'duplicate_rate' and numerator > 0)
+            ) as reject_reasons,
+            groupArrayIf((dimension, numerator), metric = 'warning_rows' and dimension != '')
+                as warnings
         from dq_metrics
         group by stream, batch_date
     ),
@@ -44,8 +54,8 @@ _BATCHES_SQL = """
             stream,
             batch_date,
             max(multiIf(
-                status = 'fail' and severity = 'CRITICAL', 3,
-                status in ('warn', 'fail') and severity != 'INFO', 2,
+                status in ('fail', 'not_computed') and severity = 'CRITICAL', 3,
+                status in ('warn', 'fail') and severity != 'INFO' or status = 'not_computed', 2,
                 status in ('warn', 'fail'), 1,
                 0
             )) as gravity
@@ -79,7 +89,9 @@ _TRENDS_SQL = """
         anyIf(results.expected, kind in ('zscore', 'ratio_to_baseline')) as expected,
         max(results.lower) as lower,
         min(results.upper) as upper,
-        max(indexOf(['insufficient_history', 'low_volume', 'pass', 'warn', 'fail'], status))
+        max(indexOf(
+            ['insufficient_history', 'low_volume', 'pass', 'warn', 'not_computed', 'fail'], status
+        ))
             as gravity
     from dq_check_results as results
     where
@@ -171,7 +183,15 @@ _SAMPLES_SQL = """
 """
 
 _STATUSES = ("pass", "info", "warn", "fail")
-_TREND_STATUSES = (None, "insufficient_history", "low_volume", "pass", "warn", "fail")
+_TREND_STATUSES = (
+    None,
+    "insufficient_history",
+    "low_volume",
+    "pass",
+    "warn",
+    "not_computed",
+    "fail",
+)
 _COUNTS = (
     "files",
     "rows_raw",

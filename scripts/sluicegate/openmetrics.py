@@ -9,7 +9,14 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
 
-_CHECK_STATUS = {"pass": 0, "warn": 1, "fail": 2, "low_volume": -1, "insufficient_history": -1}
+_CHECK_STATUS = {
+    "pass": 0,
+    "warn": 1,
+    "fail": 2,
+    "not_computed": 2,
+    "low_volume": -1,
+    "insufficient_history": -1,
+}
 _RUN_STATUS = {"PASS": 0, "WARN": 1, "FAIL": 2, "ERROR": 3}
 _SEVERITIES = ("CRITICAL", "WARN", "INFO")
 

@@ -52,6 +52,7 @@ _KINDS = {
 }
 _JUDGEMENTS = {
     "fail": "failed",
+    "not_computed": "not computed",
     "warn": "warning",
     "low_volume": "too little volume to judge",
     "insufficient_history": "too few earlier batches to judge",

@@ -8,6 +8,7 @@
                rejected_column: the column that is true for a rejected row (default is_rejected)
                per:             column; each of its values has a rate of its own (default: one rate
                                 for all rows)
+               unless:          SQL condition; rows that it is true for are not counted (default: none)
                allow_empty:     true lets a relation without rows pass (default false)
     Gives:     one row a group: the column of per, observed (the share; NULL when there are no
                rows), max_allowed, message
@@ -16,7 +17,7 @@
                      arguments: {max_rate: 0.05, per: batch_date}
 #}
 {% test reject_rate_below(
-    model, max_rate=none, rejected_column='is_rejected', per=none, allow_empty=false
+    model, max_rate=none, rejected_column='is_rejected', per=none, unless=none, allow_empty=false
 ) %}
 
     {%- if max_rate is not number or max_rate is boolean or not 0 <= max_rate <= 1 -%}
@@ -34,6 +35,11 @@
             "Test reject_rate_below on " ~ model ~ " has the per " ~ per
             ~ ": write one column's name, for example per: batch_date."
         ) }}
+    {%- elif unless is not none and unless is not string -%}
+        {{ exceptions.raise_compiler_error(
+            "Test reject_rate_below on " ~ model ~ " has the unless " ~ unless
+            ~ ": write a condition in SQL, for example unless: is_test_order."
+        ) }}
     {%- elif allow_empty is not boolean -%}
         {{ exceptions.raise_compiler_error(
             "Test reject_rate_below on " ~ model ~ " has the allow_empty " ~ allow_empty
@@ -46,6 +52,9 @@ with
 tested as (
 
     select * from {{ model }}
+    {%- if unless %}
+    where not ifNull({{ unless }}, false)
+    {%- endif %}
 
 ),
 

@@ -551,12 +551,14 @@ def test_an_incident_that_grows_worse_is_a_change(judge: Judge) -> None:
     assert judge.incidents("severity, status, is_changed") == [("CRITICAL", "ongoing", True)]
 
 
-def test_history_that_is_loaded_at_once_opens_only_what_is_still_wrong(judge: Judge) -> None:
+def test_history_that_is_loaded_at_once_opens_what_is_still_wrong_and_tells_what_is_over(
+    judge: Judge,
+) -> None:
     judge.checks(Check("rate", "reject_rate", fail_limit="0.05"))
     judge.measure("reject_rate", {0: 0.2, 1: 0.0, 2: 0.0, 3: 0.2}, denominator=1000)
     judge.judge()
     assert judge.incidents("first_batch, status, is_changed") == [
-        (day(0), "resolved", False),
+        (day(0), "resolved", True),
         (day(3), "opened", True),
     ]
 
