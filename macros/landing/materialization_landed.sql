@@ -200,20 +200,20 @@
 {% macro _write_ledger(ledger, stream, entries, batch_relation) %}
     {% set counts = {} %}
     {% for row in run_query(
-        "select toString(file_name) as file_name, count() as landed, countIf(landing_error != '') as malformed"
-        ~ ' from ' ~ batch_relation ~ ' group by file_name'
+        "select toString(file_name) as file_name, count() as landed, countIf(landing_error != '') as malformed, "
+        ~ rows_checksum() ~ ' as checksum from ' ~ batch_relation ~ ' group by file_name'
     ).rows %}
         {% do counts.update({row.file_name: row}) %}
     {% endfor %}
     {% set selects = [] %}
     {% for file, answer in entries %}
         {% set count = counts.get(file.file_name) if not answer.error else none %}
-        {% do selects.append(_ledger_entry(stream, file, answer, count or {'landed': 0, 'malformed': 0})) %}
+        {% do selects.append(_ledger_entry(stream, file, answer, count or {'landed': 0, 'malformed': 0, 'checksum': ''})) %}
     {% endfor %}
     {% set names = [
         'stream', 'file_name', 'location', 'batch_date', 'format', 'file_size', 'file_mtime', 'status',
         'error', 'columns', 'columns_missing', 'mandatory_missing', 'columns_renamed',
-        'columns_unknown', 'rows_landed', 'rows_malformed', 'run_id', 'landed_at'
+        'columns_unknown', 'rows_landed', 'rows_malformed', 'checksum', 'run_id', 'landed_at'
     ] | join(', ') %}
     {% do run_query(
         'insert into ' ~ ledger ~ ' (' ~ names ~ ', entry) select ' ~ names ~ ', ' ~ next_entry()
@@ -246,6 +246,7 @@
         {{ _string_array(match.unknown | map(attribute='name')) }} as columns_unknown,
         toUInt64({{ counts.landed }}) as rows_landed,
         toUInt64({{ counts.malformed }}) as rows_malformed,
+        '{{ counts.checksum }}' as checksum,
         '{{ invocation_id }}' as run_id,
         now64(6, 'UTC') as landed_at
 {% endmacro %}

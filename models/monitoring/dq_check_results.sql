@@ -224,7 +224,7 @@ with_facts as (
 
     select
         *,
-        {%- for metric in ['revenue_raw', 'revenue_clean', 'revenue_rejected'] %}
+        {%- for metric in ['revenue_raw', 'revenue_clean', 'revenue_rejected', 'revenue_copied'] %}
         maxIf(newest.2, metric = '{{ metric }}' and dimension = '') over () as {{ metric }},
         {%- endfor %}
         {%- for metric in ['revenue_clean', 'purchases'] %}
@@ -417,18 +417,14 @@ explained as (
         ) as against,
         if(empty(against), [], newest.6) as amounts,
         ifNull(if(is_share, limit_value, limit_value / expected), 0) as hour_limit,
-        -- The first hour from which on the limit is broken in the hour and in the rest of the day.
-        arrayFirstIndex(
-            (amount, usual, rest, usual_rest) -> if(
-                is_upper,
-                amount > hour_limit * usual and rest > hour_limit * usual_rest,
-                amount < hour_limit * usual and rest < hour_limit * usual_rest
-            ),
-            amounts,
-            against,
-            arrayReverse(arrayCumSum(arrayReverse(amounts))),
-            arrayReverse(arrayCumSum(arrayReverse(against)))
-        ) as first_hour,
+        -- Of money it is the purchases that are counted, and they differ in what they are worth.
+        ifNull(multiIf(
+            unit = 'money', usual_volume / expected / pow({{ var('amount_noise') }}, 2),
+            is_share_of_money, newest.5 / arraySum(newest.7) / pow({{ var('amount_noise') }}, 2),
+            1.
+        ), 0) as counted_per_unit,
+        {{ onset_hour('amounts', 'against', 'hour_limit', 'is_upper', 'counted_per_unit') }}
+            as first_hour,
         if(
             first_hour > 1,
             toNullable(toDateTime(judged_date, 'UTC') + (first_hour - 1) * 3600),
@@ -445,7 +441,7 @@ explained as (
         ) as missing_column,
         multiIf(
             not is_alert or money = '', null,
-            money = 'rejected', revenue_rejected,
+            money = 'rejected', revenue_rejected - ifNull(revenue_copied, 0),
             startsWith(money, 'rejected'), tupleElement(
                 arrayFirst(
                     part -> part.1 = 'rejected_revenue'

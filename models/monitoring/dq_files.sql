@@ -17,6 +17,7 @@ select
     emptyArrayString() as columns_unknown,
     toUInt64(0) as rows_landed,
     toUInt64(0) as rows_malformed,
+    '' as checksum,
     '' as run_id,
     toDateTime64(0, 6, 'UTC') as landed_at,
     toUInt64(0) as entry

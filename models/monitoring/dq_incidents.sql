@@ -14,8 +14,8 @@
 {#- What is wrong with a file or a date stays wrong, whatever comes after it, until it is put
     right. -#}
 {%- set of_the_date = [
-    'file_missing', 'files_unreadable', 'columns_mandatory_missing', 'rows_unaccounted',
-    'revenue_unaccounted'
+    'file_missing', 'files_unreadable', 'files_differing', 'columns_mandatory_missing',
+    'rows_unaccounted', 'revenue_unaccounted'
 ] %}
 
 with

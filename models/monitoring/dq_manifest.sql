@@ -27,6 +27,12 @@ streams as (
 
 ),
 
+differing as (
+
+    {{ raw_differences(ref('dq_files')) }}
+
+),
+
 -- A judgement counts once its incidents are recorded, so that a run killed in between does not lose
 -- what is news only once. Streams that an earlier version judged have no such entries yet.
 judgements as (
@@ -199,12 +205,17 @@ dated as (
         newest.as_of as as_of,
         expected.due_at as due_at,
         expected.late_after as late_after,
+        differing.files_differing as files_differing,
         compared.* except (stream, batch_date)
     from expected
     full outer join compared
         on compared.stream = expected.stream and compared.batch_date = expected.batch_date
     left join calendar as newest
         on newest.stream = if(expected.stream = '', compared.stream, expected.stream)
+    left join differing
+        on differing.stream = if(expected.stream = '', compared.stream, expected.stream)
+        and differing.batch_date
+        = if(expected.stream = '', compared.batch_date, expected.batch_date)
     where
         compared.stream != ''
         or (
@@ -239,6 +250,7 @@ final as (
         files,
         if(was_judged, files_since, []) as files_changed,
         files_unreadable,
+        files_differing,
         columns_missing,
         mandatory_missing,
         columns_added,
@@ -289,9 +301,13 @@ final as (
 select
     *,
     -- Hours that nobody minds do not make a batch be judged again at every run.
-    toString(cityHash64(
-        status, files, files_changed, files_unreadable, columns_missing, mandatory_missing,
-        columns_added, columns_renamed, is_reordered, hours_late,
-        greatest(freshness_hours, 24), greatest(run_gap_hours, 24)
-    )) as fingerprint
+    concat(
+        toString(cityHash64(
+            status, files, files_changed, files_unreadable, columns_missing, mandatory_missing,
+            columns_added, columns_renamed, is_reordered, hours_late,
+            greatest(freshness_hours, 24), greatest(run_gap_hours, 24)
+        )),
+        -- Apart: no batch is judged again because this version looks at more than the one before.
+        if(empty(files_differing), '', toString(cityHash64(files_differing)))
+    ) as fingerprint
 from final

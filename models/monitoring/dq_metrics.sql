@@ -21,7 +21,8 @@ manifest as (
                 ('columns_reordered', '', toFloat64(is_reordered), ''),
                 ('freshness_hours', '', toFloat64(freshness_hours), ''),
                 ('run_gap_hours', '', toFloat64(run_gap_hours), ''),
-                ('files_unreadable', '', toFloat64(length(files_unreadable)), '')
+                ('files_unreadable', '', toFloat64(length(files_unreadable)), ''),
+                ('files_differing', '', toFloat64(length(files_differing)), '')
             ],
             arrayMap(
                 file -> (
@@ -31,7 +32,8 @@ manifest as (
                     concat('it cannot be read, none of it was landed: ', file.2)
                 ),
                 files_unreadable
-            )
+            ),
+            arrayMap(file -> ('files_differing', file.1, 1., file.2), files_differing)
             {%- for metric, columns, said in [
                 ('columns_mandatory_missing', 'mandatory_missing', 'absent from '),
                 (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from conftest import HEADER, Gate
 from test_checks import STREAM, Check, Judge, blocking, day, judge  # noqa: F401
+from test_publishing import clean, decisions, delivery, file_of
+from test_publishing import day as date
 
 
 def land(judge: Judge, *numbers: int) -> None:  # noqa: F811
@@ -181,3 +183,93 @@ def test_a_file_that_came_under_two_names_is_told_and_its_batch_is_published(gat
         "revenue_rejected": 120,
     }
     assert gate.results["no_file_is_mostly_rejected"].startswith("pass")
+
+
+def test_raw_rows_that_are_lost_or_exchanged_fail_every_run_until_they_are_landed_again(
+    emptied: Gate,
+) -> None:
+    for number in (1, 2, 3, 4):
+        emptied.write(file_of(number), delivery(number, "ann", "bob", "cleo"))
+    assert emptied.models(), emptied.results
+    published = clean(emptied)
+    found = (
+        "select batch_date, dimension, message from dq_check_results "
+        "where check_name = 'raw_conserved' and status = 'fail' order by all"
+    )
+    assert emptied.query(found) == []
+    # A row is lost, a row is exchanged, a whole batch is lost; nothing is delivered.
+    raw = "raw_web_events"
+    emptied.query(f"alter table {raw} delete where batch_date = '{date(1)}' and row_number = 3 "
+                  "settings mutations_sync = 2")  # fmt: skip
+    emptied.query(f"alter table {raw} update event_key = 5 where batch_date = '{date(2)}' "
+                  "and row_number = 2 settings mutations_sync = 2")  # fmt: skip
+    emptied.query(f"alter table {raw} drop partition '{date(3)}'")
+    for _ in range(2):
+        assert emptied.models(), emptied.results
+        assert emptied.query(found) == [
+            (date(number), file_of(number), f"raw_conserved[{file_of(number)}]=1 (max 0), {told}")
+            for number, told in (
+                (1, "3 rows were landed, 2 are there"),
+                (2, "as many rows as were landed, and not the same ones"),
+                (3, "3 rows were landed, 0 are there"),
+            )
+        ]
+        assert {number: decision for number, (decision, _) in decisions(emptied).items()} == {
+            date(1): "hold",
+            date(2): "hold",
+            date(3): "hold",
+            date(4): "publish",
+        }
+        assert clean(emptied) == published
+    assert emptied.models("--full-refresh", "--select", "raw_web_events+"), emptied.results
+    assert emptied.query(found) == []
+    assert {decision for decision, _ in decisions(emptied).values()} == {"publish"}
+    assert emptied.query(
+        "select distinct status from dq_incidents where check_name = 'raw_conserved'"
+    ) == [("resolved",)]
+
+
+def test_since_is_the_hour_in_which_it_began_and_not_one_that_was_low_by_chance(
+    judge: Judge,  # noqa: F811
+) -> None:
+    judge.checks(
+        Check("drop", "rows_raw", "zscore", "below", fail_limit="3", guard="0.35"),
+        Check("rate", "reject_rate", fail_limit="0.05"),
+    )
+    usual = [100.0] * 24
+    until_noon = [100.0] * 12 + [0.0] * 12
+    until_noon[3] = 60.0
+    days = {
+        **dict.fromkeys(range(4), (usual, 0.01)),
+        4: (until_noon, 0.0),
+        # Low all day long, by chance more so in the morning.
+        5: ([45.0, 40.0] * 6 + [46.0, 41.0] * 6, 0.0),
+        6: ([0.0] * 12 + [100.0] * 12, 0.0),
+    }
+    for number, (rows, _) in days.items():
+        judge.gate.query(
+            "insert into int_web_events__event_metrics values "
+            f"('{STREAM}', 'rows_raw', '', {sum(rows)}, null, {sum(rows)}, {sum(rows)}, "
+            f"{rows}, [], '', '{day(number)}')"
+        )
+    # A third of the rows is rejected from six on; before that a twentieth at most, or less.
+    rejected = [1.0, 1.0, 20.0, 1.0, 1.0, 1.0] + [33.0] * 18
+    judge.gate.query(
+        "insert into int_web_events__event_metrics values "
+        f"('{STREAM}', 'reject_rate', '', {sum(rejected)}, 2400, {sum(rejected) / 2400}, 2400, "
+        f"{rejected}, {usual}, '', '{day(4)}')"
+    )
+    judge.touch(days)
+    judge.judge()
+    since = dict(
+        judge.gate.query(
+            "select (check_name, batch_date), toHour(since) from dq_check_results "
+            "where status = 'fail'"
+        )
+    )
+    assert since == {
+        ("drop", day(4)): 12,
+        ("drop", day(5)): None,
+        ("drop", day(6)): None,
+        ("rate", day(4)): 6,
+    }
