@@ -20,6 +20,9 @@
 
 with
 
+-- An incident is over with the next batch that is within the limits, also when that rests on too
+-- few rows for an alert: a reject reason has few rows once it is right again. A batch without any
+-- rows to judge says nothing.
 judged as (
 
     select
@@ -28,7 +31,14 @@ judged as (
         dimension,
         groupUniqArray(batch_date) as judged_dates
     from {{ ref('dq_check_results') }}
-    where status in ('pass', 'warn', 'fail')
+    where
+        status in ('pass', 'warn', 'fail')
+        or (
+            status = 'low_volume'
+            and (volume > 0 or dimension != '')
+            and ifNull(if(direction = 'at_least', observed < upper, observed <= upper), true)
+            and ifNull(if(direction = 'at_most', observed > lower, observed >= lower), true)
+        )
     group by stream, check_name, dimension
 
 ),
@@ -112,8 +122,8 @@ alerts as (
 
 ),
 
--- Alerts of one check and dimension are one incident until the check passes in a batch. What could
--- not be judged neither ends nor prolongs it.
+-- Alerts of one check and dimension are one incident until a batch is within the limits. What says
+-- nothing neither ends nor prolongs it.
 per_check as (
 
     select

@@ -159,6 +159,40 @@ _ALERTS_SQL = """
         batch_date desc, check, dimension
 """
 
+# Whatever is not INFO, and every metric that was not computed. What holds a batch comes first.
+_FAILED_SQL = """
+    select
+        results.stream as stream,
+        toString(results.batch_date) as batch_date,
+        any(gate.decision) as decision,
+        any(gate.released_by) as released_by,
+        arrayMap(
+            found -> tupleElement(found, 2),
+            arraySort(groupArray((
+                (
+                    severity != 'CRITICAL', status = 'warn', not is_blocking,
+                    tier, check_name, dimension
+                ),
+                (check_name, dimension, toString(severity), toString(status), message)
+            )))
+        ) as checks
+    from dq_check_results as results
+    left join dq_gate as gate
+        on gate.stream = results.stream and gate.batch_date = results.batch_date
+    where
+        results.run_id = '{run_id}'
+        and (status in ('warn', 'fail') and severity != 'INFO' or status = 'not_computed')
+    group by stream, results.batch_date
+    order by stream, results.batch_date
+    settings join_use_nulls = 0
+"""
+
+_JUDGED_SQL = """
+    select uniqExact(stream, batch_date) as batches
+    from dq_check_results
+    where run_id = '{run_id}'
+"""
+
 _SAMPLES_SQL = """
     with chosen as (
         select batch_date, file_name, row_number
@@ -314,6 +348,10 @@ def read_incidents(client: Any) -> list[dict[str, Any]]:
     ]
 
 
+def _held(batches: int) -> str:
+    return "" if not batches else "batch held: " if batches == 1 else f"{batches} batches held: "
+
+
 def read_alerts(client: Any) -> list[dict[str, Any]]:
     """What is wrong now, one alert for each open incident, the worst first."""
     alerts = []
@@ -329,10 +367,45 @@ def read_alerts(client: Any) -> list[dict[str, Any]]:
                 },
                 "since": _moment(row["since"]),
                 "changed": bool(row["changed"]),
-                "message": ("batch held: " if held else "") + row["message"],
+                "message": _held(len(held)) + row["message"],
             }
         )
     return alerts
+
+
+def read_judged(client: Any, run_id: str) -> dict[str, Any]:
+    """What a run judged: how many batches, and each that broke a limit and what was done with it.
+
+    Unlike the alerts, which say what is wrong now, this has also what was over before the run
+    ended: in a first load or a backfill a bad day is followed by good ones.
+
+    Args:
+        client: what ``engine.connect`` gives.
+        run_id: dbt's invocation id of the run.
+    """
+    (judged,) = rows(client, _JUDGED_SQL.format(run_id=run_id))
+    return {
+        "batches": int(judged["batches"]),
+        "failed": [
+            {
+                "stream": row["stream"],
+                "batch_date": row["batch_date"],
+                "decision": row["decision"] or None,
+                "released_by": row["released_by"] or None,
+                "checks": [
+                    dict(
+                        zip(
+                            ("check", "dimension", "severity", "status", "message"),
+                            found,
+                            strict=True,
+                        )
+                    )
+                    for found in row["checks"]
+                ],
+            }
+            for row in rows(client, _FAILED_SQL.format(run_id=run_id))
+        ],
+    }
 
 
 def read_samples(client: Any, streams: list[str]) -> list[dict[str, Any]]:

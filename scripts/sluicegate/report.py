@@ -17,7 +17,7 @@ from sluicegate.openmetrics import openmetrics_text
 from sluicegate.page import render_page
 from sluicegate.pipeline import BuildResult, TestResult
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 REPORT_FILE = "monitoring_report.json"
 
 # Tests that fail because of what the alerts say already.
@@ -43,6 +43,7 @@ def read_report(
         seconds,
         built.errors,
         streams=streams,
+        judged=monitoring.read_judged(client, built.run_id),
         checks=monitoring.read_checks(client),
         incidents=monitoring.read_incidents(client),
         alerts=monitoring.read_alerts(client) + _test_alerts(built.tests),
@@ -112,6 +113,7 @@ def make_report(
     errors: list[str],
     *,
     streams: list[dict[str, Any]] | None = None,
+    judged: dict[str, Any] | None = None,
     checks: list[dict[str, Any]] | None = None,
     incidents: list[dict[str, Any]] | None = None,
     alerts: list[dict[str, Any]] | None = None,
@@ -124,7 +126,7 @@ def make_report(
         target: name of the profile's target.
         seconds: how long the run took; None when it is not known.
         errors: what could not be evaluated, one line each.
-        streams, checks, incidents, alerts, samples: what ``monitoring`` reads.
+        streams, judged, checks, incidents, alerts, samples: what ``monitoring`` reads.
     """
     streams, alerts = streams or [], alerts or []
     severities = {alert["severity"] for alert in alerts}
@@ -148,6 +150,7 @@ def make_report(
         "status": status,
         "duration_seconds": None if seconds is None else round(seconds, 3),
         "streams": streams,
+        "judged": judged or {"batches": 0, "failed": []},
         "checks": checks or [],
         "incidents": incidents or [],
         "alerts": failures + alerts,
@@ -163,7 +166,39 @@ def alerts_text(report: dict[str, Any]) -> str:
         lines.append(f"{alert['severity']} {alert['check']} [{where or '-'}] {alert['message']}")
         if alert["remediation"]:
             lines.append(f"    {alert['owner']}: {alert['remediation']} See {alert['runbook']}")
+    if report["judged"]["failed"]:
+        lines += judged_lines(report)
     return "\n".join(lines) + "\n"
+
+
+def judged_lines(report: dict[str, Any]) -> list[str]:
+    """What a run of several batches did with those that failed a check, a line a batch.
+
+    Nothing for a run that judged one batch, of which the alerts say all, or none. Batches with
+    warnings only are counted; they are in the report, too.
+    """
+    judged = report["judged"]
+    if judged["batches"] < 2:
+        return []
+    lines, warned = [], 0
+    for batch in judged["failed"]:
+        severe = [check for check in batch["checks"] if check["severity"] == "CRITICAL"]
+        severe = [check for check in severe if check["status"] != "warn"]
+        if not severe:
+            warned += 1
+            continue
+        done = {
+            "publish": "published",
+            "hold": "held",
+            "released": f"published, released by {batch['released_by']}",
+        }.get(batch["decision"], "missing")
+        more = f" (and {len(severe) - 1} more)" if len(severe) > 1 else ""
+        lines.append(
+            f"  {batch['stream']} {batch['batch_date']} {done}: {severe[0]['message']}{more}"
+        )
+    failed = f"{len(lines)} failed a check" if lines else "none failed a check"
+    warnings = f", {warned} had warnings only" if warned else ""
+    return [f"{judged['batches']} batches were judged in this run: {failed}{warnings}", *lines]
 
 
 def write_report(report: dict[str, Any], out: Path) -> None:

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from sluicegate.report import judged_lines
+
 # Elementary says of each of its tests when it begins and when it ends.
 _CHATTER = ("Elementary: Started ", "Elementary: Finished ")
 
@@ -85,7 +87,7 @@ def _decision(decision: str | None) -> Text:
 
 
 def print_summary(report: dict[str, Any], console: Console, newest: int = 31) -> None:
-    """Print the batches (at most the newest so many a stream), the alerts and the status."""
+    """Print the batches (the newest so many a stream), the alerts, what was judged, the status."""
     for stream in report["streams"]:
         table = Table(title=stream["stream"], title_justify="left")
         table.add_column("batch", no_wrap=True)
@@ -118,6 +120,8 @@ def print_summary(report: dict[str, Any], console: Console, newest: int = 31) ->
         if alert["remediation"] and alert["severity"] != "INFO":
             told = f"    {alert['remediation']} ({alert['owner']}; {alert['runbook']})"
             console.print(Text(told, style="dim"), soft_wrap=True)
+    for told in judged_lines(report):
+        console.print(Text(told), soft_wrap=True)
     console.print(Text(report["status"], style=_STYLES[report["status"]]), end=" ")
     console.print(
         {

@@ -531,14 +531,18 @@ def test_a_lasting_problem_is_one_incident_that_opens_goes_on_and_is_resolved(ju
     ]
 
 
-def test_what_cannot_be_judged_neither_ends_nor_prolongs_an_incident(judge: Judge) -> None:
+def test_too_few_rows_end_an_incident_within_the_limits_and_never_prolong_it(judge: Judge) -> None:
     judge.checks(Check("rate", "reject_rate", fail_limit="0.05", min_volume="100"))
     judge.measure("reject_rate", {0: 0.2, 2: 0.2}, denominator=1000)
-    judge.measure("reject_rate", {1: 0.2, 3: 0.0}, denominator=10, volume=10)
+    judge.measure("reject_rate", {1: 0.2, 3: 0.2}, denominator=10, volume=10)
+    judge.measure("reject_rate", {4: 0.0}, denominator=0, volume=0)
     judge.judge()
-    assert judge.incidents("status, first_batch, last_batch, batches") == [
-        ("opened", day(0), day(2), 2)
-    ]
+    told = "status, first_batch, last_batch, batches"
+    assert judge.incidents(told) == [("opened", day(0), day(2), 2)]
+    judge.measure("reject_rate", {5: 0.0}, denominator=10, volume=10)
+    judge.judge()
+    assert judge.statuses("rate")[5] == "low_volume"
+    assert judge.incidents(told) == [("resolved", day(0), day(2), 2)]
 
 
 def test_an_incident_that_grows_worse_is_a_change(judge: Judge) -> None:

@@ -256,7 +256,7 @@ def example_report(days: int = 30) -> Report:
         ),
     }
     return {
-        "schema_version": "1.1",
+        "schema_version": "1.2",
         "run_id": "df31dc14-363f-4596-86b0-c2d7de0fd329",
         "generated_at": "2025-12-05T06:12:44+00:00",
         "target": "embedded",
@@ -288,6 +288,26 @@ def example_report(days: int = 30) -> Report:
                 ],
             },
         ],
+        "judged": {
+            "batches": 2,
+            "failed": [
+                {
+                    "stream": "web_events",
+                    "batch_date": newest,
+                    "decision": "hold",
+                    "released_by": None,
+                    "checks": [
+                        {
+                            "check": "reject_rate",
+                            "dimension": "",
+                            "severity": "CRITICAL",
+                            "status": "fail",
+                            "message": incident["message"],
+                        }
+                    ],
+                }
+            ],
+        },
         "checks": [
             made_check(
                 "reject_rate",
@@ -402,7 +422,7 @@ def test_the_schema_is_a_valid_json_schema() -> None:
 
 def test_every_field_of_the_schema_is_described_and_required_and_no_other_is_allowed() -> None:
     found = list(objects(SCHEMA))
-    assert len(found) == 9
+    assert len(found) == 12
     for part in found:
         assert part["additionalProperties"] is False
         assert sorted(part["required"]) == sorted(part["properties"])

@@ -7,6 +7,9 @@ from test_checks import STREAM, Check, Judge, blocking, day, judge  # noqa: F401
 from test_publishing import clean, decisions, delivery, file_of
 from test_publishing import day as date
 
+from sluicegate import monitoring, report
+from sluicegate.report import judged_lines
+
 
 def land(judge: Judge, *numbers: int) -> None:  # noqa: F811
     """Say that a file of these days is there."""
@@ -272,4 +275,108 @@ def test_since_is_the_hour_in_which_it_began_and_not_one_that_was_low_by_chance(
         ("drop", day(5)): None,
         ("drop", day(6)): None,
         ("rate", day(4)): 6,
+    }
+
+
+def purchases(day_number: int, without_revenue: int, without_transaction: int = 0) -> str:
+    """A day's file: 25 purchases of 100 each, and as many as are said of no use."""
+    event = "{},https://shop.example/,,{}T10:{:02}:00.000Z,{},a\n"
+    payload = '"{{""transaction_id"":""{}"",""revenue"":{},""items"":[]}}"'
+    bought = [
+        event.format(
+            f"c{number}",
+            date(day_number),
+            number,
+            "checkout_completed,"
+            + payload.format(
+                "" if number >= 25 else f"t{day_number}-{number}",
+                '""1,234.50""' if number < without_revenue else 100,
+            ),
+        )
+        for number in range(25 + without_transaction)
+    ]
+    # Of the many rows without a client not one is worth anything.
+    lost = [event.format("", date(day_number), n, "page_viewed,") for n in range(10)]
+    return HEADER + "".join(bought + (lost if without_transaction else []))
+
+
+def test_a_first_load_ends_with_every_batch_that_failed_and_what_was_done_with_it(
+    emptied: Gate,
+) -> None:
+    for number, file in enumerate(
+        (purchases(1, 0), purchases(2, 1), purchases(3, 0, 2), purchases(4, 3), purchases(5, 0)),
+        start=1,
+    ):
+        emptied.write(file_of(number), file)
+    assert emptied.models(), emptied.results
+    (run_id,) = emptied.query("select distinct run_id from dq_check_results")[0]
+    with emptied._client("sluicegate") as client:
+        judged = monitoring.read_judged(client, run_id)
+        assert monitoring.read_judged(client, "another") == {"batches": 0, "failed": []}
+    assert judged["batches"] == 5
+    severe = {
+        batch["batch_date"]: (
+            batch["decision"],
+            {
+                check["check"]
+                for check in batch["checks"]
+                if check["severity"] == "CRITICAL" and check["status"] == "fail"
+            },
+        )
+        for batch in judged["failed"]
+    }
+    assert {day: found for day, found in severe.items() if found[1]} == {
+        "2025-01-02": ("publish", {"purchases_without_revenue"}),
+        "2025-01-03": ("hold", {"missing_transaction_id", "revenue_gap"}),
+        "2025-01-04": ("hold", {"purchases_without_revenue", "revenue_incomplete"}),
+    }
+    lines = judged_lines(report.make_report(run_id, "embedded", 1, [], judged=judged))
+    assert lines[0].startswith("5 batches were judged in this run: 3 failed a check")
+    assert [line.partition(":")[0].strip() for line in lines[1:]] == [
+        "web_events 2025-01-02 published",
+        "web_events 2025-01-03 held",
+        "web_events 2025-01-04 held",
+    ]
+    assert lines[1].partition(": ")[2].startswith("purchases_without_revenue=0.04 (must be below")
+    # Of several checks the line names the one that holds the batch.
+    assert lines[3].partition(": ")[2].startswith("revenue_incomplete=0.12 (must be below 0.1")
+    # What was lost is told by money: the rows without a client cost nothing.
+    messages = {
+        check["check"]: check["message"]
+        for batch in judged["failed"]
+        if batch["batch_date"] == "2025-01-03"
+        for check in batch["checks"]
+    }
+    assert "mostly missing_transaction_id (200" in messages["revenue_gap"]
+    # The day that is over before the run ends is told to those who are notified, too.
+    assert (
+        "purchases_without_revenue",
+        date(4),
+    ) in emptied.query("select check_name, last_batch from dq_incident_changes")
+
+
+def test_a_run_of_one_batch_ends_without_a_list() -> None:
+    judged = {"batches": 1, "failed": []}
+    assert judged_lines(report.make_report("run", "embedded", 1, [], judged=judged)) == []
+
+
+def test_a_reason_that_is_rare_again_is_over_though_it_is_too_rare_to_be_judged(
+    judge: Judge,  # noqa: F811
+) -> None:
+    judge.checks(
+        Check("by_reason", "reject_rows", "robust_zscore", "above", "4", guard="1",
+              dimension="*", severity="WARN", min_volume="30")
+    )  # fmt: skip
+    for reason, rows in (("common", 50), ("rare", 5)):
+        for number in range(6):
+            many = number == 4
+            judge.measure(
+                "reject_rows", {number: 0.3 if many else rows / 1000},
+                dimension=reason, denominator=1000, volume=300 if many else rows,
+            )  # fmt: skip
+    judge.judge()
+    assert judge.statuses("by_reason", "rare")[5] == "low_volume"
+    assert set(judge.incidents("dimension, status")) == {
+        ("common", "resolved"),
+        ("rare", "resolved"),
     }

@@ -245,7 +245,7 @@ def incident(check: str = "reject_rate", **facts: Any) -> dict[str, Any]:
 def report(*incidents: dict[str, Any], **facts: Any) -> dict[str, Any]:
     """A report of a run on 14 July."""
     return {
-        "schema_version": "1.1",
+        "schema_version": "1.2",
         "run_id": "run-14",
         "generated_at": "2026-07-15T05:15:00+00:00",
         "target": "embedded",
@@ -253,6 +253,7 @@ def report(*incidents: dict[str, Any], **facts: Any) -> dict[str, Any]:
         "status": "FAIL",
         "duration_seconds": 3.5,
         "streams": [],
+        "judged": {"batches": 0, "failed": []},
         "checks": [],
         "incidents": list(incidents),
         "alerts": [],

@@ -398,7 +398,7 @@ def test_samples_show_the_row_as_it_came() -> None:
 def test_the_footer_names_the_run_the_target_and_the_schema() -> None:
     text = read(example_report()).text
     assert "Run df31dc14-363f-4596-86b0-c2d7de0fd329" in text
-    assert "5 Dec 2025, 06:12 UTC in 21.5 s · target embedded · report schema 1.1" in text
+    assert "5 Dec 2025, 06:12 UTC in 21.5 s · target embedded · report schema 1.2" in text
 
 
 # --- Reports with little in them ----------------------------------------------------------------
