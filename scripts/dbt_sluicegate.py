@@ -10,7 +10,6 @@ dbt imports every installed module whose name begins with ``dbt_`` before it ope
   unreadable file must not keep the files after it from being landed;
 * gives them ``adapter.frames_error(...)``: whether a Zstandard or LZ4 file is whole, which the
   engine does not say;
-=======
 * keeps the cause when the database cannot be created;
 * lets unit tests see ``graph``, for the rules that stand in the YAML of the model under test.
 
@@ -24,6 +23,7 @@ import fcntl
 import io
 import os
 import re
+import resource
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +48,11 @@ from sluicegate import compression
 # TOO_MANY_PARTS, QUERY_WAS_CANCELLED, ACCESS_DENIED.
 # Source: src/Common/ErrorCodes.cpp of ClickHouse.
 ENGINE_ERROR_CODES = frozenset({46, 47, 60, 62, 75, 164, 241, 243, 252, 394, 497})
+
+# Address space that the engine must be able to reserve, in bytes. An idle run takes 2.5 GB (its
+# code and the stacks of its threads are most of that); with less it ends in a segmentation fault or
+# in errors that name no cause, as the moment decides.
+LEAST_ADDRESS_SPACE = 4_000_000_000
 
 CONFIG_XML = """<clickhouse>
     <!-- Written by Sluicegate when it opens the data folder; changes are overwritten. -->
@@ -135,6 +140,18 @@ def _prepare_folder(folder: Path) -> Path:
     return config
 
 
+def _refuse_small_address_space() -> None:
+    """Raises FailedToConnectError when ``ulimit -v`` leaves too little for the engine."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESS_SPACE:
+        raise FailedToConnectError(
+            f"The address space of this process is limited to {limit / 1e9:.1f} GB (ulimit -v), "
+            f"and the engine needs {LEAST_ADDRESS_SPACE / 1e9:.0f} GB of it: raise that limit. To "
+            "limit the memory that is used, set max_memory_usage in profiles.yml or the limit of "
+            "a container."
+        )
+
+
 def _followed_links(folder: Path) -> bool:
     """Whether a data folder is a copy in which something else stands for a symbolic link.
 
@@ -153,6 +170,7 @@ class ChdbClient(ChHttpClient):  # type: ignore[misc]  # dbt is untyped
     def _create_client(self, credentials: ClickHouseCredentials) -> Any:  # noqa: ARG002
         settings = dict(self._conn_settings)
         folder = Path(os.path.realpath(settings.pop("chdb_path", None) or "data/clickhouse"))
+        _refuse_small_address_space()
         config = _prepare_folder(folder)
         holder = _holder(folder)
         if holder and _is_locked(folder):

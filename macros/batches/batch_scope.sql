@@ -27,7 +27,7 @@
     Arguments: everything: also those that are up to date
 #}
 {% macro pending_batches(everything=false) %}
-    {% if not execute or model.config.get('stage') is none %}
+    {% if not execute or model.config.get('stage') is none or is_empty_run() %}
         {{ return([]) }}
     {% endif %}
     {% set lookback = model.config.get('lookback_batches', 0) %}

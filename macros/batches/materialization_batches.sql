@@ -37,7 +37,7 @@
         {% set difference = structure_difference(
             adapter.get_column_schema_from_query(empty_sql), adapter.get_columns_in_relation(target_relation)
         ) %}
-        {% if difference and not should_full_refresh() %}
+        {% if difference and (is_empty_run() or not should_full_refresh()) %}
             {{ exceptions.raise_compiler_error(
                 'The columns of ' ~ model.name ~ ' have changed (' ~ difference
                 ~ '): run dbt build --full-refresh --select ' ~ model.name ~ '+ once.'
@@ -51,7 +51,7 @@
     {% endif %}
     {% call statement('main') %}select 1{% endcall %}
 
-    {% if not is_new and not should_full_refresh() %}{% do _tell_of_other_rules() %}{% endif %}
+    {% if not (is_new or should_full_refresh() or is_empty_run()) %}{% do _tell_of_other_rules() %}{% endif %}
 
     {% set destination = rebuilt_relation if is_rebuilt else target_relation %}
     {% for chunk in in_chunks(scope, 'rows', var('max_rows_per_statement')) %}

@@ -20,7 +20,15 @@
     {% do create_missing_table(target_relation, sql) %}
     {% call statement('main') %}select 1{% endcall %}
     {% do drop_leftovers(target_relation) %}
+    {% if not is_empty_run() %}{% do _land_changed(target_relation, is_new) %}{% endif %}
 
+    {{ run_hooks(post_hooks) }}
+    {% do persist_docs(target_relation, model) %}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+{# Land the files that the ledger does not know as they are now. #}
+{% macro _land_changed(target_relation, is_new) %}
     {% set ledger = ref('dq_files') %}
     {% set stream = model.config.stream %}
     {% set known = {} %}
@@ -74,11 +82,7 @@
         {% endfor %}
         {% do run_query('drop table ' ~ together_relation ~ ' ' ~ on_cluster_clause(together_relation)) %}
     {% endfor %}
-
-    {{ run_hooks(post_hooks) }}
-    {% do persist_docs(target_relation, model) %}
-    {{ return({'relations': [target_relation]}) }}
-{% endmaterialization %}
+{% endmacro %}
 
 {# An unreadable file that is no longer there is nothing to complain of: the ledger says removed. #}
 {% macro _forget_removed(ledger, stream, files) %}

@@ -5,6 +5,7 @@
     Arguments: relation: the table, with stream, batch_date and fingerprint; stage: its name
 #}
 {% macro record_changed(relation, stage) %}
+    {% if not is_empty_run() %}
     insert into {{ ref('dq_batches') }}
         (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at, entry)
     select
@@ -25,4 +26,5 @@
         where stage = '{{ stage }}'
         group by stream, batch_date
     )
+    {% endif %}
 {% endmacro %}

@@ -8,6 +8,7 @@
     Example:   post_hook="{{ record_incident_changes(this) }}"
 #}
 {% macro record_incident_changes(relation) %}
+    {% if not is_empty_run() %}
     insert into {{ ref('dq_incident_changes') }} (
         change_id, incident_id, change_number, kind, severity, stream, check_name, dimension, message, owner,
         channel, remediation, runbook, acknowledged_by, batches, money_at_stake, first_batch, last_batch,
@@ -52,6 +53,7 @@
             > indexOf(['INFO', 'WARN', 'CRITICAL'], recorded.newest_severity)
         )
     settings join_use_nulls = 0
+    {% endif %}
 {% endmacro %}
 
 {#
@@ -62,6 +64,7 @@
     Example: post_hook="{{ record_batches_in_incidents() }}"
 #}
 {% macro record_batches_in_incidents() %}
+    {% if not is_empty_run() %}
     insert into {{ ref('dq_batches') }}
         (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at, entry)
     select
@@ -86,4 +89,5 @@
         group by stream, batch_date
     )
     where judged_version != known_version
+    {% endif %}
 {% endmacro %}

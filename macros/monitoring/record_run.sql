@@ -4,7 +4,9 @@
 #}
 {% macro record_run(results) %}
     {% set ledger = ref('dq_runs') %}
-    {% if execute and flags.WHICH in ['build', 'run'] and load_relation(ledger) is not none %}
+    {% if (
+        execute and flags.WHICH in ['build', 'run'] and not is_empty_run() and load_relation(ledger) is not none
+    ) %}
         insert into {{ ledger }} (run_id, command, started_at, ended_at, nodes, errors, entry)
         select
             '{{ invocation_id }}',

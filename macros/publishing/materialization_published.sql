@@ -27,13 +27,13 @@
 
     {% if is_new %}
         {% do run_query(
-            'create table ' ~ target_relation ~ ' ' ~ on_cluster_clause(target_relation) ~ ' as ' ~ candidate
+            'create table ' ~ target_relation ~ ' ' ~ on_cluster_clause(target_relation) ~ ' as ' ~ candidate.render()
         ) %}
     {% endif %}
     {% set difference = structure_difference(
         adapter.get_columns_in_relation(candidate), adapter.get_columns_in_relation(target_relation)
     ) %}
-    {% if difference and not should_full_refresh() %}
+    {% if difference and (is_empty_run() or not should_full_refresh()) %}
         {{ exceptions.raise_compiler_error(
             model.name ~ ' cannot take partitions of ' ~ model.config.candidate ~ ': ' ~ difference
             ~ '. Run dbt build --full-refresh --select ' ~ model.name ~ ' once.'

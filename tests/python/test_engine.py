@@ -113,6 +113,16 @@ def test_a_place_that_cannot_be_a_folder_is_one_clear_error(
     assert "set SLUICEGATE_DATA to a folder that can" in line
 
 
+def test_an_address_space_too_small_for_the_engine_is_one_line(gate: Gate) -> None:
+    gate.write("events_20250101.csv", ONE_EVENT)
+    command = ("bash", "-c", 'ulimit -v 1700000; exec "$@"', "-", *sluicegate_run(gate))
+    limited = process(gate, *command)
+    assert limited.returncode == 2, limited.stderr
+    [line] = [line for line in limited.stderr.splitlines() if line.startswith("sluicegate: ")]
+    assert "address space of this process is limited to 1.7 GB (ulimit -v)" in line
+    assert not gate.data.exists()
+
+
 # Commands
 
 

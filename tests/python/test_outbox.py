@@ -93,7 +93,7 @@ def test_whatever_kills_a_run_every_change_is_told_and_doubles_have_equal_ids(
             assert sorted(ids) == [f"2025-01-{day:02}" for day in days], path
             assert {batch for batch, of_batch in ids.items() if len(of_batch) > 1} == set()
             twice.append(len(web.at(path)) - len({one["message_id"] for one in web.at(path)}))
-        # The messages that were sent and not recorded, one by each of two killed runs, and no other.
+        # Sent and not recorded: one message by each of two killed runs, and no other.
         assert sum(twice) == 2, twice
         asked = len(web.headers)
         assert CliRunner().invoke(main, ["notify", "--out", str(command.out)]).exit_code == 0
