@@ -1,10 +1,11 @@
 {#
     The batches that the model being built must (re)build in this statement.
 
-    A batch is pending for a stage when what its source stage holds is not what the stage was last
-    built from; the ledger dq_batches knows both. Full refresh makes every batch pending.
+    A batch is pending when what the model's parents hold for it, or for a batch of its lookback or
+    lookahead, is not what it was last built from; the ledger dq_batches knows both. Full refresh makes
+    every batch pending.
 
-    Arguments: none; reads the model's config: stream, stage, after (one stage or a list of them),
+    Arguments: none; reads the graph (see parents) and the model's config: stream, stage,
                lookback_batches, lookahead_batches.
     Returns:   list of {batch_date, window, sequence, source_version, rows}, oldest first; window is
                the dates of the batches of the lookback, of the batch and of the lookahead, oldest
@@ -27,19 +28,43 @@
     Arguments: everything: also those that are up to date
 #}
 {% macro pending_batches(everything=false) %}
-    {% if not execute or model.config.get('stage') is none or is_empty_run() %}
+    {% if not execute or ledger_stage(model) is none or is_empty_run() %}
         {{ return([]) }}
     {% endif %}
-    {% set lookback = model.config.get('lookback_batches', 0) %}
-    {% set lookahead = model.config.get('lookahead_batches', 0) %}
-    {% set query %}
+    {% set is_new = load_cached_relation(this) is none %}
+    {% set batches = [] %}
+    {% for row in run_query(
+        pending_query(model, everything or is_new) ~ ' order by batch_date'
+    ).rows %}
+        {% do batches.append({
+            'batch_date': row.batch_date,
+            'window': row.window,
+            'sequence': row.sequence | int,
+            'source_version': row.source_version,
+            'rows': row.rows | int,
+        }) %}
+    {% endfor %}
+    {{ return(batches) }}
+{% endmacro %}
+
+{#
+    SQL: the batches of a model that are not built from what its parents hold now.
+
+    Arguments: node: a model that is materialized as batches or published; everything: also those that
+               are up to date
+    Returns:   a query: batch_date String, window, sequence, source_version, rows (see batch_scope)
+#}
+{% macro pending_query(node, everything=false) %}
         with
         source as (
-            {% if model.config.after == 'landed' %}
-            {{ _landed_batches(model.config.stream) }}
-            {% else %}
-            {{ _staged_batches(model.config.stream, model.config.after) }}
-            {% endif %}
+            select
+                batch_date,
+                arrayStringConcat(
+                    arrayMap(newest -> newest.2, arraySort(groupArray((parent, version)))), ','
+                ) as version,
+                max(rows) as rows
+            from ({{ _parent_versions(node) }})
+            group by batch_date
         ),
         windowed as (
             select
@@ -52,7 +77,8 @@
             from source
             window around as (
                 order by batch_date
-                rows between {{ lookback }} preceding and {{ lookahead }} following
+                rows between {{ node.config.get('lookback_batches', 0) }} preceding
+                and {{ node.config.get('lookahead_batches', 0) }} following
             )
         )
         select
@@ -62,31 +88,42 @@
             source_version,
             toUInt64(rows) as rows
         from windowed
-        {% if not everything and load_cached_relation(this) is not none %}
-        where (batch_date, source_version) not in (
+        {% if not everything %}
+        where (windowed.batch_date, source_version) not in (
             select batch_date, argMax(source_version, (entry, recorded_at))
             from {{ ref('dq_batches') }}
-            where stream = '{{ model.config.stream }}' and stage = '{{ model.config.stage }}'
+            where stream = '{{ node.config.stream }}' and stage = '{{ ledger_stage(node) }}'
             group by batch_date
         )
         {% endif %}
-        order by batch_date
-    {% endset %}
-    {% set batches = [] %}
-    {% for row in run_query(query).rows %}
-        {% do batches.append({
-            'batch_date': row.batch_date,
-            'window': row.window,
-            'sequence': row.sequence | int,
-            'source_version': row.source_version,
-            'rows': row.rows | int,
-        }) %}
+{% endmacro %}
+
+{# SQL: parent, batch_date, version and rows of everything that a model is built from. #}
+{% macro _parent_versions(node) %}
+    {% set stages = [] %}
+    {% set selects = [] %}
+    {% for parent in parents(node) %}
+        {% if parent.config.materialized == 'landed' %}
+            {% do selects.append(_landed_batches(node.config.stream)) %}
+        {% elif parent.config.materialized == 'ledger' %}
+            {% do selects.append(_entered_batches(parent, node.config.stream)) %}
+        {% else %}
+            {% do stages.append(ledger_stage(parent)) %}
+        {% endif %}
     {% endfor %}
-    {{ return(batches) }}
+    {% if stages %}{% do selects.append(_staged_batches(node.config.stream, stages)) %}{% endif %}
+    {% if not selects %}
+        {{ exceptions.raise_compiler_error(
+            'Model ' ~ node.name ~ ' is built from nothing that has batches: it must select from a model '
+            ~ 'that is materialized as landed, batches or published.'
+        ) }}
+    {% endif %}
+    {{ return(selects | join(' union all ')) }}
 {% endmacro %}
 
 {% macro _landed_batches(stream) %}
             select
+                'landed' as parent,
                 batch_date,
                 if(max(entry) > 0, toString(max(entry)), toString(max(landed_at))) as version,
                 sumIf(rows_landed, is_newest) as rows
@@ -102,23 +139,25 @@
             group by batch_date
 {% endmacro %}
 
-{% macro _staged_batches(stream, after) %}
-    {% set stages = [after] if after is string else after %}
+{# What people enter for a batch: every entry is another version. #}
+{% macro _entered_batches(ledger, stream) %}
             select
+                '{{ ledger.name }}' as parent,
                 batch_date,
-                arrayStringConcat(arrayMap(
-                    newest -> newest.2, arraySort(groupArray((toString(stage), newest_version)))
-                ), ',') as version,
-                max(newest_rows) as rows
-            from (
-                select
-                    batch_date,
-                    stage,
-                    argMax(version, (entry, recorded_at)) as newest_version,
-                    argMax(rows, (entry, recorded_at)) as newest_rows
-                from {{ ref('dq_batches') }}
-                where stream = '{{ stream }}' and stage in ('{{ stages | join("', '") }}')
-                group by batch_date, stage
-            )
+                toString((count(), max(entry))) as version,
+                toUInt64(0) as rows
+            from {{ ref(ledger.name) }}
+            where stream = '{{ stream }}'
             group by batch_date
+{% endmacro %}
+
+{% macro _staged_batches(stream, stages) %}
+            select
+                toString(stage) as parent,
+                batch_date,
+                argMax(version, (entry, recorded_at)) as version,
+                argMax(rows, (entry, recorded_at)) as rows
+            from {{ ref('dq_batches') }}
+            where stream = '{{ stream }}' and stage in ('{{ stages | join("', '") }}')
+            group by batch_date, parent
 {% endmacro %}

@@ -6,12 +6,14 @@
     dropped where the batch has no rows any more. Last, the ledger dq_batches is written, so a run
     killed before that does the same again. Batches are taken together up to max_rows_per_statement.
 
-    Config: stream, stage: name of this step in the ledger; after: the step it reads from, or a list
-            of them; lookback_batches, lookahead_batches: how many batches before and after a batch
-            its rows depend on (default 0);
+    Which batches are pending follows from the model's parents in the graph (see parents).
+
+    Config: stream, stage: name of this step in the ledger; lookback_batches, lookahead_batches: how
+            many batches before and after a batch its rows depend on (default 0);
+            follows: names of ledgers whose entries for a batch make it build that batch again;
             one_by_one: true gives the SQL one batch at a time, oldest first, so that it can read
             what it gave for the batches before (see earlier_batches);
-            version: SQL of an aggregate over a batch's rows; stages after this one take the batch up
+            version: SQL of an aggregate over a batch's rows; models after this one take the batch up
             again only when it gives another value (default: whenever this one built it);
             insert_settings: settings of the engine for the SQL (default max_insert_threads = 2);
             partition_by: must determine batch_date; order_by, engine: as in any table

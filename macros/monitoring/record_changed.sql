@@ -2,9 +2,10 @@
     Post-hook of a table that is made anew at every run: enter those of its batches into the ledger
     dq_batches whose fingerprint has changed, so that the stages after it take them up.
 
-    Arguments: relation: the table, with stream, batch_date and fingerprint; stage: its name
+    Arguments: relation: the table, with stream, batch_date and fingerprint
 #}
-{% macro record_changed(relation, stage) %}
+{% macro record_changed(relation) %}
+    {% set stage = model.config.stage %}
     {% if not is_empty_run() %}
     insert into {{ ref('dq_batches') }}
         (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at, entry)

@@ -10,10 +10,10 @@
     A candidate that also reads the batch after (its lookahead_batches) is not published anew while that
     one is held: what a held batch says of the day before stays out of sight as well.
 
-    Config: stream, stage, after: as in the materialization `batches`, the gate's stage last; candidate: the model to publish
-            from; gate: the model with stream, batch_date and decision; publish_where: SQL condition
-            on the candidate's partition columns, which of them are published
-    The model's SQL must be what that gives: select * from the candidate where publish_where.
+    A batch that the gate has not decided on as the candidate is now stays pending.
+
+    Config: stream, stage: as in the materialization `batches`. The model's SQL is
+            {{ '{{ published_from(candidate, where, gate) }}' }}.
     Errors: when the structures differ: in which column, and what to run. --full-refresh builds the
             table anew from the approved batches; of held ones it keeps the rows it had.
 #}
@@ -43,7 +43,11 @@
     {% set batches = pending_batches(everything=is_new or should_full_refresh()) %}
     {% set batches = _not_before_a_held_one(batches) %}
     {% set decisions = _decisions(batches) %}
-    {% set approved = batches | selectattr('batch_date', 'in', decisions.approved) | list %}
+    {% set batches = batches | selectattr('batch_date', 'in', decisions) | list %}
+    {% set approved = [] %}
+    {% for batch in batches if decisions[batch.batch_date] in ('publish', 'released') %}
+        {% do approved.append(batch) %}
+    {% endfor %}
     {% if difference %}
         {% set rebuilt_relation = helper_relation(target_relation, 'rebuilt') %}
         {% do clone_empty(rebuilt_relation, candidate) %}
@@ -62,41 +66,43 @@
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
 
-{# What the gate says of these batches: {approved: [dates]}. #}
+{# What the gate says of these batches as their candidate is now: {date: decision}. #}
 {% macro _decisions(batches) %}
-    {% set approved = [] %}
-    {% set after = model.config.after %}
-    {% set gate_stage = after if after is string else after[-1] %}
+    {% set decisions = {} %}
+    {% set gate = _node(model.config.gate) %}
     {% if batches %}
         {% set query %}
-            select toString(batch_date) as batch_date
+            select toString(batch_date) as batch_date, toString(decision) as decision
             from {{ ref(model.config.gate) }}
             where
                 stream = '{{ model.config.stream }}'
                 and batch_date in ('{{ batches | map(attribute='batch_date') | join("', '") }}')
-                and decision in ('publish', 'released')
+                {% if ledger_stage(gate) is not none %}
                 and batch_date in (
                     -- A decision older than what the candidate is now is about something else.
                     select batch_date
                     from (
                         select
                             batch_date,
-                            maxIf((entry, recorded_at), stage = '{{ gate_stage }}') as decided_at,
+                            maxIf((entry, recorded_at), stage = '{{ ledger_stage(gate) }}') as decided,
                             arraySort(groupArrayIf(
                                 (entry, recorded_at, version),
-                                stage = '{{ _node(model.config.candidate).config.stage }}'
+                                stage = '{{ ledger_stage(_node(model.config.candidate)) }}'
                             )) as built,
                             arrayLastIndex(other -> other.3 != built[-1].3, built) as last_other
                         from {{ ref('dq_batches') }}
                         where stream = '{{ model.config.stream }}'
                         group by batch_date
                     )
-                    where decided_at >= (built[last_other + 1].1, built[last_other + 1].2)
+                    where decided >= (built[last_other + 1].1, built[last_other + 1].2)
                 )
+                {% endif %}
         {% endset %}
-        {% for row in run_query(query).rows %}{% do approved.append(row.batch_date) %}{% endfor %}
+        {% for row in run_query(query).rows %}
+            {% do decisions.update({row.batch_date: row.decision}) %}
+        {% endfor %}
     {% endif %}
-    {{ return({'approved': approved}) }}
+    {{ return(decisions) }}
 {% endmacro %}
 
 {# Those of the batches that may be published now; the others stay pending. #}

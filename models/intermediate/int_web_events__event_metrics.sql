@@ -3,14 +3,11 @@
         materialized='batches',
         stream='web_events',
         stage='metrics',
-        after='evaluated',
         insert_settings='max_insert_threads = 2, query_plan_merge_expressions = 0',
         partition_by='batch_date',
         order_by=['metric', 'dimension']
     )
 }}
-
--- depends_on: {{ ref('dq_batches') }}
 
 {#- Metric, numerator, denominator (none: a total), what it rests on; columns of per_hour. Copies of
     events that are there already are counted as such and are in nothing else: they are no loss. -#}

@@ -3,7 +3,6 @@
         materialized='batches',
         stream='web_events',
         stage='orders',
-        after='sessions',
         lookback_batches=[
             var('attribution_window_days') + 1, var('duplicate_lookback_batches')
         ] | max,
@@ -12,8 +11,6 @@
         order_by=['client_id', 'ordered_at']
     )
 }}
-
--- depends_on: {{ ref('dq_batches') }}
 
 with
 

@@ -3,14 +3,11 @@
         materialized='batches',
         stream='web_events',
         stage='session_metrics',
-        after=['sessions', 'orders'],
         insert_settings='max_insert_threads = 2, query_plan_merge_expressions = 0',
         partition_by='batch_date',
         order_by=['metric', 'dimension']
     )
 }}
-
--- depends_on: {{ ref('dq_batches') }}
 
 with
 

@@ -3,13 +3,10 @@
         materialized='batches',
         stream='web_events',
         stage='session_parts',
-        after='evaluated',
         partition_by='batch_date',
         order_by=['client_id', 'part_number']
     )
 }}
-
--- depends_on: {{ ref('dq_batches') }}
 
 with
 

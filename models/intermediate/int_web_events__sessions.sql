@@ -3,7 +3,6 @@
         materialized='batches',
         stream='web_events',
         stage='sessions',
-        after='session_parts',
         lookback_batches=2,
         lookahead_batches=1,
         version='toString(sum(cityHash64(tuple(*))))',
@@ -11,8 +10,6 @@
         order_by=['client_id', 'started_at']
     )
 }}
-
--- depends_on: {{ ref('dq_batches') }}
 
 with
 

@@ -10,6 +10,4 @@
     )
 }}
 
--- depends_on: {{ ref('dq_files') }}
-
 {{ landed_columns() }}

@@ -1,15 +1,3 @@
-{{
-    config(
-        materialized='published',
-        stream='web_events',
-        stage='published_orders',
-        after=['orders', 'gate'],
-        candidate='int_web_events__orders',
-        gate='dq_gate',
-        publish_where='true'
-    )
-}}
+{{ config(materialized='published', stream='web_events', stage='published_orders') }}
 
--- depends_on: {{ ref('dq_gate') }}, {{ ledgers() | join(', ') }}
-
-select * from {{ ref('int_web_events__orders') }}
+{{ published_from('int_web_events__orders') }}

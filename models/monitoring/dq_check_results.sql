@@ -3,15 +3,12 @@
         materialized='batches',
         stream='web_events',
         stage='checks',
-        after=['manifest', 'metrics', 'session_metrics'],
         one_by_one=true,
         insert_settings='max_threads = 1, compile_expressions = 0, query_plan_merge_expressions = 0',
         partition_by=['stream', 'batch_date'],
         order_by=['check_name', 'dimension']
     )
 }}
-
--- depends_on: {{ ref('dq_batches') }}, {{ ref('dq_files') }}, {{ ref('dq_manifest') }}
 
 {%- set stream = model_under_build().config.stream %}
 

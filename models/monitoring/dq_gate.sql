@@ -3,15 +3,13 @@
         materialized='batches',
         stream='web_events',
         stage='gate',
-        after=['checks', 'acknowledged'],
+        follows=['dq_acknowledgements'],
         insert_settings='max_insert_threads = 2, query_plan_merge_expressions = 0',
         version='toString(any(decision))',
         partition_by=['stream', 'batch_date'],
         order_by=['stream', 'batch_date']
     )
 }}
-
--- depends_on: {{ ref('dq_batches') }}, {{ ref('dq_files') }}
 
 {%- set stream = model_under_build().config.stream %}
 

@@ -8,7 +8,6 @@
     )
 }}
 
--- depends_on: {{ ref('dq_files') }}, {{ ref('dq_batches') }}
 -- depends_on: {{ ref('dq_incident_changes') }}, {{ ref('dq_notifications') }}
 
 {#- What is wrong with a file or a date stays wrong, whatever comes after it, until it is put

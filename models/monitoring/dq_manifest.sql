@@ -3,11 +3,12 @@
         materialized='table',
         order_by=['stream', 'batch_date'],
         query_settings={'join_use_nulls': 0},
-        post_hook="{{ record_changed(this, 'manifest') }}"
+        stage='manifest',
+        post_hook="{{ record_changed(this) }}"
     )
 }}
 
--- depends_on: {{ ref('dq_batches') }}, {{ ref('raw_web_events') }}
+-- depends_on: {{ ref('raw_web_events') }}
 
 with
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -94,13 +93,6 @@ def acknowledge(client: Any, word: Acknowledgement) -> list[str]:
         "(stream, batch_date, check_name, acknowledged_by, reason, acknowledged_at, entry) "
         f"select {stream}, toDate('{word.batch_date}'), {check}, {by}, {reason}, now64(6, 'UTC'), "
         f"{_NEXT_ENTRY}"
-    )
-    # So that the gate takes the batch up again: see macros/batches/batch_scope.sql.
-    client.command(
-        "insert into dq_batches (stream, stage, batch_date, version, source_version, "
-        "rule_set_version, rows, run_id, recorded_at, entry) "
-        f"select {stream}, 'acknowledged', toDate('{word.batch_date}'), '{uuid.uuid4()}', "
-        f"'', '', 0, '', now64(6, 'UTC'), {_NEXT_ENTRY}"
     )
     return [word.check] if word.check else alerting
 

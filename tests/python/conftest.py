@@ -71,7 +71,38 @@ class Gate:
 
         Returns whether everything passed. Errors of dbt itself are raised.
         """
-        options = (
+        outcome = dbtRunner(manifest=None if arguments[0] == "parse" else self.project()).invoke(
+            [*arguments, *self._options, json.dumps({**self._variables, **variables})]
+        )
+        if outcome.exception is not None:
+            raise outcome.exception
+        nodes = [result.node for result in getattr(outcome.result, "results", [])]
+        self.compiled = nodes[-1].compiled_code if arguments[0] == "compile" and nodes else ""
+        self.results = {
+            result.node.name: f"{result.status}: {result.message or ''}"
+            for result in getattr(outcome.result, "results", [])
+        }
+        return bool(outcome.success)
+
+    def project(self) -> Manifest:
+        """A copy of the project as dbt parses it, with the rules that apply.
+
+        Parsed once: its files stay as they are, and the variables that tests change are none of
+        those that matter to the parser.
+        """
+        project = Manifest.from_msgpack(
+            _packed_project((*self._options, json.dumps(self._variables)))
+        )
+        self._keep_rules(project)
+        return project
+
+    @property
+    def _variables(self) -> dict[str, Any]:
+        return {"landing": {"web_events": str(self.landing)}}
+
+    @property
+    def _options(self) -> tuple[str, ...]:
+        return (
             "--quiet",
             "--log-level-file",
             "none",
@@ -86,25 +117,6 @@ class Gate:
             str(self.folder / "logs"),
             "--vars",
         )
-        usual = {"landing": {"web_events": str(self.landing)}}
-        project = None
-        if arguments[0] != "parse":
-            # Parsed once: its files stay as they are, and the variables that tests change are none
-            # of those that matter to the parser. Each command has a copy of its own.
-            project = Manifest.from_msgpack(_packed_project((*options, json.dumps(usual))))
-            self._keep_rules(project)
-        outcome = dbtRunner(manifest=project).invoke(
-            [*arguments, *options, json.dumps({**usual, **variables})]
-        )
-        if outcome.exception is not None:
-            raise outcome.exception
-        nodes = [result.node for result in getattr(outcome.result, "results", [])]
-        self.compiled = nodes[-1].compiled_code if arguments[0] == "compile" and nodes else ""
-        self.results = {
-            result.node.name: f"{result.status}: {result.message or ''}"
-            for result in getattr(outcome.result, "results", [])
-        }
-        return bool(outcome.success)
 
     def _keep_rules(self, project: Manifest) -> None:
         for node in project.nodes.values():
@@ -151,13 +163,6 @@ class Gate:
             acknowledged_by="'the shop'",
             reason="'checked'",
             acknowledged_at="now64(6, 'UTC')",
-        )
-        self.enter(
-            "dq_batches",
-            **batch,
-            stage="'acknowledged'",
-            version="toString(generateUUIDv4())",
-            recorded_at="now64(6, 'UTC')",
         )
 
     @contextmanager

@@ -77,7 +77,7 @@ def test_a_batch_without_a_result_of_a_blocking_check_is_held_and_told(
     judge.checks(blocking(), blocking("added_since"))
     judge.gate.query(
         "insert into dq_batches (stream, stage, batch_date, version, entry) values "
-        f"('{STREAM}', 'acknowledged', '{day(0)}', 'another', 1000000)"
+        f"('{STREAM}', 'checks', '{day(0)}', 'another', 1000000)"
     )
     judge.gate.build(
         "--select", "dq_gate", "dq_incidents", "dq_alerts", "--exclude-resource-type", "test"

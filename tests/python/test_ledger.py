@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 from conftest import Gate
@@ -69,3 +73,103 @@ def test_a_clock_that_was_ahead_delays_nothing(emptied: Gate) -> None:
     assert emptied.models(), emptied.results
     assert decisions(emptied)[day(3)][0] == "released"
     assert clean(emptied).get(day(3), []) == []
+
+
+# What a model was built from
+
+
+def steps(gate: Gate) -> dict[str, tuple[str, set[str]]]:
+    """The models that are built batch by batch, first those that read no other one.
+
+    Returns:
+        {id: (name in the ledger, ids of those that it reads, also through views)}
+    """
+    nodes = gate.project().nodes
+
+    def is_step(node: Any) -> bool:
+        return node.resource_type == "model" and "stage" in node.config.extra
+
+    def reads(model: str) -> set[str]:
+        parents = [nodes[parent] for parent in nodes[model].depends_on.nodes]
+        views = [node.unique_id for node in parents if node.config.materialized == "view"]
+        direct = {node.unique_id for node in parents if is_step(node)}
+        return direct.union(*(reads(view) for view in views))
+
+    found = {node.unique_id: reads(node.unique_id) for node in nodes.values() if is_step(node)}
+    in_order = TopologicalSorter(found).static_order()
+    return {model: (nodes[model].config.extra["stage"], found[model]) for model in in_order}
+
+
+def test_whatever_a_model_reads_makes_it_build_the_batch_again(emptied: Gate) -> None:
+    models = steps(emptied)
+    # The manifest is made anew at every run, and then says again what it said before.
+    pairs = {
+        (parent, model)
+        for model, (_, reads) in models.items()
+        for parent in reads - {"model.sluicegate.dq_manifest"}
+    }
+    parents = [model for model in models if model in {parent for parent, _ in pairs}]
+    # What changes for a batch bears on later ones and on the one before: the last steps come first.
+    days = {parent: day(2 * number) for number, parent in enumerate(reversed(parents), start=1)}
+    for number in range(1, 2 * len(parents) + 2):
+        emptied.write(file_of(number), delivery(number, "ann"))
+    assert emptied.models(), emptied.results
+    for parent, date in days.items():
+        ((built_from,),) = emptied.query(
+            "select argMax(source_version, entry) from dq_batches "
+            f"where stage = '{models[parent][0]}' and batch_date = '{date}'"
+        )
+        emptied.enter(
+            "dq_batches",
+            stream="'web_events'",
+            stage=f"'{models[parent][0]}'",
+            batch_date=f"toDate('{date}')",
+            version="'another'",
+            source_version=f"'{built_from}'",
+            recorded_at="now64(6, 'UTC')",
+        )
+    ((newest,),) = emptied.query("select max(entry) from dq_batches")
+    assert emptied.models(), emptied.results
+
+    built = emptied.query(f"select stage, batch_date from dq_batches where entry > {newest}")
+    assert len(pairs) > len(models)
+    assert {
+        (parent, model) for parent, model in pairs if (models[model][0], days[parent]) not in built
+    } == set()
+
+    # A person's word for a batch is about the decision alone.
+    emptied.acknowledge("web_events", day(1))
+    ((newest,),) = emptied.query("select max(entry) from dq_acknowledgements")
+    assert emptied.models(), emptied.results
+    assert emptied.query(f"select stage, batch_date from dq_batches where entry > {newest}") == [
+        ("gate", day(1))
+    ]
+
+
+def test_a_correction_that_no_session_shows_reaches_the_published_orders(
+    emptied: Gate, puffy: Path
+) -> None:
+    """One order of a real day gets another transaction id and another name of an item."""
+    for path in sorted(puffy.glob("events_*.csv.gz"))[:2]:
+        text = gzip.decompress(path.read_bytes()).decode()
+        last = emptied.write(path.name.removesuffix(".gz"), text)
+    order = r'transaction_id"":""(ORD-[^"]+)"".*?item_name"":""([^"]+)""'
+    former, name = re.findall(order, text)[0]
+    assert text.count(f'""{former}""') == 1
+    line_before = next(line for line in text.splitlines() if former in line)
+    line_after = line_before.replace(former, "ORD-CORRECTED").replace(name, "A corrected name", 1)
+
+    def sold(transaction: str) -> Any:
+        return emptied.query(
+            "select item_name from fct_order_items "
+            f"where transaction_id = '{transaction}' and line_number = 1"
+        )
+
+    assert emptied.models(), emptied.results
+    assert sold(former) == [(name,)]
+    sessions = emptied.query("select sum(cityHash64(*)) from fct_sessions")
+    emptied.write(last.name, text.replace(line_before, line_after))
+    assert emptied.models(), emptied.results
+    assert emptied.query("select sum(cityHash64(*)) from fct_sessions") == sessions
+    assert sold(former) == []
+    assert sold("ORD-CORRECTED") == [("A corrected name",)]

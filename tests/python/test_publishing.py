@@ -556,24 +556,23 @@ SHOP_PROJECT = {
         macro-paths: ["{macros}"]
         vars: {max_rows_per_statement: 1000}
     """,
-    "models/dq_files.sql": """
-        {{ config(materialized='table', order_by='batch_date') }}
+    "models/orders_delivered.sql": """
+        {{ config(
+            materialized='table', stage='delivered', order_by='batch_date',
+            post_hook="{{ record_changed(this) }}"
+        ) }}
         select
             'shop' as stream,
-            'landed' as status,
-            delivered.1 as file_name,
-            toDate(delivered.2) as batch_date,
-            toDateTime64(delivered.3, 6, 'UTC') as landed_at,
-            toUInt64(10) as rows_landed,
-            toUInt64(0) as entry
-        from (select arrayJoin([{{ var('files') }}]) as delivered)
+            toDate(delivered.1) as batch_date,
+            delivered.2 as fingerprint
+        from (select arrayJoin([{{ var('deliveries') }}]) as delivered)
     """,
     "models/orders_candidate.sql": """
         {{ config(
-            materialized='batches', stream='shop', stage='orders', after='landed',
+            materialized='batches', stream='shop', stage='orders',
             partition_by=['batch_date', 'is_paid'], order_by='order_id'
         ) }}
-        -- depends_on: {{ ref('dq_files') }} {{ ref('dq_batches') }}
+        -- depends_on: {{ ref('orders_delivered') }}
         select ordered.1 as order_id, toDate(ordered.2) as batch_date, ordered.3 as is_paid
         from (select arrayJoin([{{ var('orders') }}]) as ordered)
         where {{ in_scope('batch_date') }}
@@ -585,11 +584,9 @@ SHOP_PROJECT = {
     """,
     "models/orders.sql": """
         {{ config(
-            materialized='published', stream='shop', stage='orders_published', after='orders',
-            candidate='orders_candidate', gate='orders_verdicts', publish_where='is_paid'
+            materialized='published', stream='shop', stage='orders_published'
         ) }}
-        -- depends_on: {{ ref('orders_verdicts') }} {{ ledgers() }}
-        select * from {{ ref('orders_candidate') }} where is_paid
+        {{ published_from('orders_candidate', where='is_paid', gate='orders_verdicts') }}
     """,
 }
 
@@ -601,23 +598,23 @@ def test_any_candidate_can_be_published_to_any_table(gate: Gate, tmp_path: Path)
         path = project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text).replace("{macros}", str(ROOT / "macros")))
-    for ledger in ("dq_batches.sql", "dq_acknowledgements.sql"):
+    for ledger in ("dq_files.sql", "dq_batches.sql", "dq_acknowledgements.sql"):
         shutil.copy(ROOT / "models" / "monitoring" / ledger, project / "models")
     throw_away_profile(tmp_path, gate.data, "sluicegate")
 
-    def build(files: str, orders: str, verdicts: str) -> list[tuple[Any, ...]]:
-        variables = {"files": files, "orders": orders, "verdicts": verdicts}
+    def build(deliveries: str, orders: str, verdicts: str) -> list[tuple[Any, ...]]:
+        variables = {"deliveries": deliveries, "orders": orders, "verdicts": verdicts}
         dbt(tmp_path, project, "run", "--vars", json.dumps(variables))
         return gate.query("select batch_date, order_id from orders order by all")
 
     assert build(
-        files="('a', '2025-01-01', '2025-01-09'), ('b', '2025-01-02', '2025-01-09')",
+        deliveries="('2025-01-01', 'a'), ('2025-01-02', 'b')",
         orders="(1, '2025-01-01', true), (2, '2025-01-01', false), (3, '2025-01-02', true)",
         verdicts="('2025-01-01', 'publish'), ('2025-01-02', 'hold')",
     ) == [(day(1), 1)]
     # Both files come again: day 1 has no paid order any more, day 2 is released.
     assert build(
-        files="('a', '2025-01-01', '2025-01-10'), ('b', '2025-01-02', '2025-01-10')",
+        deliveries="('2025-01-01', 'c'), ('2025-01-02', 'd')",
         orders="(1, '2025-01-01', false), (2, '2025-01-01', false), (3, '2025-01-02', true)",
         verdicts="('2025-01-01', 'publish'), ('2025-01-02', 'released')",
     ) == [(day(2), 3)]

@@ -3,14 +3,11 @@
         materialized='batches',
         stream='web_events',
         stage='evaluated',
-        after='landed',
         lookback_batches=var('duplicate_lookback_batches'),
         partition_by=['batch_date', 'is_rejected'],
         order_by=['file_name', 'row_number']
     )
 }}
-
--- depends_on: {{ ref('dq_files') }}, {{ ref('dq_batches') }}
 
 with
 

@@ -3,13 +3,10 @@
         materialized='batches',
         stream='web_events',
         stage='rejects',
-        after='evaluated',
         partition_by='batch_date',
         order_by=['file_name', 'row_number']
     )
 }}
-
--- depends_on: {{ ref('raw_web_events') }}
 
 with
 
