@@ -13,6 +13,7 @@ asked as (
 
     select max({{ "toDate('" ~ batch ~ "')" if batch else 'batch_date' }}) as asked_date
     from entries
+    where status != 'left_alone'
 
 ),
 
@@ -35,6 +36,9 @@ select
     rows_malformed,
     columns_missing,
     columns_renamed,
+    columns_respelled,
+    delimiter,
+    is_undated,
     columns_unknown,
     columns,
     file_size,

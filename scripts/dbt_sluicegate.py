@@ -9,7 +9,8 @@ dbt imports every installed module whose name begins with ``dbt_`` before it ope
 * gives models and materializations ``adapter.try_query(sql)``: Jinja has no ``try``, and one
   unreadable file must not keep the files after it from being landed;
 * gives them ``adapter.frames_error(...)``: whether a Zstandard or LZ4 file is whole, which the
-  engine does not say;
+  engine does not say; and ``adapter.entries_besides_files(...)``: what of a folder the engine does
+  not list;
 * keeps the cause when the database cannot be created;
 * lets unit tests see ``graph``, for the rules that stand in the YAML of the model under test.
 
@@ -271,6 +272,31 @@ def frames_error(self: ClickHouseAdapter, location: str, ending: str, bytes_quer
     return compression.frames_error(io.BytesIO(content), ending)
 
 
+@available  # type: ignore[untyped-decorator]  # dbt is untyped
+def entries_besides_files(self: ClickHouseAdapter, location: str) -> dict[str, str]:
+    """What is in a folder of the embedded engine and no file, by name with what it is.
+
+    The engine lists files only. Names that begin with a dot are left out; so is everything on a
+    server, whose folders this process does not see.
+    """
+    if self.config.credentials.driver != "chdb":
+        return {}
+    found: dict[str, str] = {}
+    try:
+        with os.scandir(location) as entries:
+            for entry in entries:
+                name = os.fsencode(entry.name).decode(errors="backslashreplace")
+                if name.startswith(".") or entry.is_file():
+                    continue
+                if entry.is_dir():
+                    found[name] = "a folder, whose files a glob such as **/events_* would read"
+                else:
+                    found[name] = "no file, nor a link to one"
+    except OSError:
+        pass  # The listing itself has said so.
+    return dict(sorted(found.items()))
+
+
 def _with_cause(original: Callable[..., None]) -> Callable[..., None]:
     """The creation of the database, whose error else hides what the server said."""
 
@@ -304,4 +330,9 @@ UnitTestManifestLoader.load = _with_graph(UnitTestManifestLoader.load)
 connections.get_db_client = dbclient.get_db_client = _with_chdb(dbclient.get_db_client)
 ClickHouseAdapter.try_query = try_query
 ClickHouseAdapter.frames_error = frames_error
-ClickHouseAdapter._available_ = ClickHouseAdapter._available_ | {"try_query", "frames_error"}
+ClickHouseAdapter.entries_besides_files = entries_besides_files
+ClickHouseAdapter._available_ = ClickHouseAdapter._available_ | {
+    "try_query",
+    "frames_error",
+    "entries_besides_files",
+}

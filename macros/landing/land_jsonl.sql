@@ -53,7 +53,10 @@
             [
                 {% for column in contract() %}
                 {% set candidates = [] %}
-                {% for name in [column.name] + column.aliases %}
+                {% set own = [column.name] + column.aliases %}
+                {% for name in own + (match.respelled.keys() | select('in', names) | list) if (
+                    name in own or match.respelled[name] == column.name
+                ) %}
                 {% do candidates.append('nullIf(indexOf(keys, ' ~ sql_string(name) ~ '), 0)') %}
                 {% endfor %}
                 coalesce({{ candidates | join(', ') }}, 0){{ ',' if not loop.last }}

@@ -78,8 +78,14 @@
         ifNull(toString(UUIDNumToString({{ column }})), '')
     {%- elif is_binary -%}
         ifNull(lower(hex({{ column }})), '')
-    {%- elif modules.re.match('(Nullable\\()?(Tuple|Map|Array|Nested|JSON|Object|Variant|Dynamic)', type) -%}
-        if(toJSONString({{ column }}) = 'null', '', toJSONString({{ column }}))
+    {%- elif type.startswith('Variant') -%}
+        {#- Of a union of types: texts as they are, anything else as JSON. -#}
+        {%- set json -%} ifNull(toJSONString({{ column }}), '') {%- endset -%}
+        if(startsWith({{ json }}, '"'), JSONExtractString({{ json }}), {{ json }})
+    {%- elif 'Nothing' in type and '(' not in type.replace('Nullable(', '') -%}
+        ''
+    {%- elif modules.re.match('(Nullable\\()?(Tuple|Map|Array|Nested|JSON|Object|Dynamic)', type) -%}
+        if(ifNull(toJSONString({{ column }}), 'null') = 'null', '', ifNull(toJSONString({{ column }}), ''))
     {%- else -%}
         ifNull(toString({{ column }}), '')
     {%- endif -%}

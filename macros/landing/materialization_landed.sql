@@ -48,8 +48,11 @@
     {% endif %}
 
     {% set batches = {} %}
-    {% set files = landing_files(stream, model.config.files) %}
-    {% do _forget_removed(ledger, stream, files) %}
+    {% set there = landing_files(stream, model.config.files) %}
+    {% set files = there.files %}
+    {% do _forget_removed(ledger, stream, files, there.left_alone) %}
+    {% do tell_left_alone(there.left_alone) %}
+    {% do _enter_left_alone(ledger, stream, there.left_alone) %}
     {% for file in files %}
         {% set before = known.get(file.file_name) %}
         {% if (
@@ -84,8 +87,11 @@
     {% endfor %}
 {% endmacro %}
 
-{# An unreadable file that is no longer there is nothing to complain of: the ledger says removed. #}
-{% macro _forget_removed(ledger, stream, files) %}
+{#
+    A file that was unreadable or left alone and is no longer there is nothing to complain of: the
+    ledger says removed.
+#}
+{% macro _forget_removed(ledger, stream, files, left_alone) %}
     {% set removed %}
         insert into {{ ledger }}
         select * replace (
@@ -103,20 +109,52 @@
                 order by entry desc, landed_at desc
                 limit 1 by file_name
             )
-            where status = 'unreadable' and file_name not in (
-                {% for file in files %}{{ sql_string(file.file_name) }}{{ ', ' if not loop.last }}{% endfor %}
-            )
+            where
+                (
+                    status = 'unreadable' and file_name not in (
+                        {% for file in files %}{{ sql_string(file.file_name) }}{{ ', ' if not loop.last }}{% endfor %}
+                    )
+                )
+                or (
+                    status = 'left_alone' and file_name not in (
+                        {% for file in left_alone %}{{ sql_string(file.file_name) }}, {% endfor %}''
+                    )
+                )
         )
     {% endset %}
     {% do run_query(removed) %}
 {% endmacro %}
 
+{# Enter into the ledger, once, the files of a known kind that are in the location and not read. #}
+{% macro _enter_left_alone(ledger, stream, left_alone) %}
+    {% set names = [] %}
+    {% for row in run_query(
+        'select file_name from ' ~ ledger ~ " where stream = '" ~ stream
+        ~ "' group by file_name having argMax(status, (entry, landed_at)) = 'left_alone'"
+    ).rows if left_alone %}
+        {% do names.append(row.file_name) %}
+    {% endfor %}
+    {% set entries = [] %}
+    {% for file in left_alone if file.is_data and file.file_name not in names %}
+        {% do entries.append([file, {'error': 'left alone, ' ~ file.reason, 'columns': []}]) %}
+    {% endfor %}
+    {% if entries %}
+        {% do _insert_entries(ledger, stream, entries, {}) %}
+    {% endif %}
+{% endmacro %}
+
 {# Why a file is not to be read at all; '' when it is. #}
 {% macro _refusal(file) %}
     {% set ending = file.file_name.rpartition('.')[2] | lower %}
-    {% if modules.re.search('[*?{}]', file.file_name) %}
+    {% if not file.path %}
+        {{ return('its name is not UTF-8, so it cannot be asked for: rename it') }}
+    {% elif file.date_error %}
+        {{ return(file.date_error) }}
+    {% elif modules.re.search('[*?{}]', file.file_name) %}
         {{ return('its name has one of * ? { }, which would be read as a pattern: rename it') }}
-    {% elif ending in ['gz', 'zst', 'xz', 'lz4', 'bz2'] and file.file_size == 0 %}
+    {% elif ending == 'bz2' %}
+        {{ return('bzip2 is not read, as its end cannot be proven: deliver it as gz, zst, xz or lz4') }}
+    {% elif ending in ['gz', 'zst', 'xz', 'lz4'] and file.file_size == 0 %}
         {{ return('it is empty, which no compressed file is') }}
     {% elif ending in ['zst', 'lz4'] %}
         {{ return(adapter.frames_error(
@@ -209,6 +247,11 @@
     ).rows %}
         {% do counts.update({row.file_name: row}) %}
     {% endfor %}
+    {% do _insert_entries(ledger, stream, entries, counts) %}
+{% endmacro %}
+
+{# Arguments: entries: list of [file, answer]; counts: {file_name: row of the counts} #}
+{% macro _insert_entries(ledger, stream, entries, counts) %}
     {% set selects = [] %}
     {% for file, answer in entries %}
         {% set count = counts.get(file.file_name) if not answer.error else none %}
@@ -217,7 +260,7 @@
     {% set names = [
         'stream', 'file_name', 'location', 'batch_date', 'format', 'file_size', 'file_mtime', 'status',
         'error', 'columns', 'columns_missing', 'mandatory_missing', 'columns_renamed',
-        'columns_unknown', 'rows_landed', 'rows_malformed', 'checksum', 'run_id', 'landed_at'
+        'columns_unknown', 'columns_respelled', 'delimiter', 'is_undated', 'rows_landed', 'rows_malformed', 'checksum', 'run_id', 'landed_at'
     ] | join(', ') %}
     {% do run_query(
         'insert into ' ~ ledger ~ ' (' ~ names ~ ', entry) select ' ~ names ~ ', ' ~ next_entry()
@@ -237,7 +280,7 @@
         '{{ file.format }}' as format,
         toUInt64({{ file.file_size }}) as file_size,
         toDateTime('{{ file.file_mtime }}', 'UTC') as file_mtime,
-        '{{ 'unreadable' if answer.error else 'landed' }}' as status,
+        '{{ 'left_alone' if file.reason else 'unreadable' if answer.error else 'landed' }}' as status,
         {{ sql_string(answer.error) }} as error,
         {{ _string_array(answer.columns) }} as columns,
         {{ _string_array(match.missing if has_header else []) }} as columns_missing,
@@ -248,6 +291,12 @@
             {{ sql_string(alias) }}, {{ sql_string(name) }}{{ ',' if not loop.last }}
             {%- endfor %}), 'Map(String, String)') as columns_renamed,
         {{ _string_array(match.unknown | map(attribute='name')) }} as columns_unknown,
+        cast(map(
+            {%- for spelling, name in match.respelled.items() %}
+            {{ sql_string(spelling) }}, {{ sql_string(name) }}{{ ',' if not loop.last }}
+            {%- endfor %}), 'Map(String, String)') as columns_respelled,
+        {{ sql_string(answer.delimiter or '') }} as delimiter,
+        {{ file.is_undated | lower }} as is_undated,
         toUInt64({{ counts.landed }}) as rows_landed,
         toUInt64({{ counts.malformed }}) as rows_malformed,
         '{{ counts.checksum }}' as checksum,

@@ -1,6 +1,8 @@
 {#
     Post-hook of a table that is made anew at every run: enter those of its batches into the ledger
-    dq_batches whose fingerprint has changed, so that the stages after it take them up.
+    dq_batches whose fingerprint has changed, so that the stages after it take them up; also those
+    that are in it no more because an unreadable file was removed or the calendar was changed. A day
+    that is missing for longer than baseline_days is in it no more, and stays missing.
 
     Arguments: relation: the table, with stream, batch_date and fingerprint
 #}
@@ -20,7 +22,22 @@
         '{{ invocation_id }}',
         now64(6, 'UTC'),
         {{ next_entry() }}
-    from {{ relation }}
+    from (
+        select stream, batch_date, fingerprint from {{ relation }}
+        union all
+        select stream, batch_date, '' from {{ ref('dq_batches') }}
+        where
+            stage = '{{ stage }}'
+            and (stream, batch_date) not in (select stream, batch_date from {{ relation }})
+            and (
+                batch_date > (select max(batch_date) from {{ relation }}) - {{ var('baseline_days') }}
+                or (stream, batch_date) in (
+                    select stream, batch_date from {{ ref('dq_files') }}
+                    where status = 'removed'
+                )
+            )
+        group by stream, batch_date
+    )
     where (stream, batch_date, fingerprint) not in (
         select stream, batch_date, argMax(version, (entry, recorded_at))
         from {{ ref('dq_batches') }}

@@ -28,6 +28,23 @@ streams as (
 
 ),
 
+left_alone as (
+
+    select
+        stream,
+        arraySort(groupArray(file_name)) as files_left_alone
+    from (
+        select
+            stream,
+            file_name
+        from entries
+        group by stream, file_name
+        having argMax(status, (entry, landed_at)) = 'left_alone'
+    )
+    group by stream
+
+),
+
 differing as (
 
     {{ raw_differences(ref('dq_files')) }}
@@ -73,7 +90,9 @@ files as (
         argMaxIf(columns_missing, (entry, landed_at), status = 'landed') as columns_missing,
         argMaxIf(mandatory_missing, (entry, landed_at), status = 'landed') as mandatory_missing,
         argMaxIf(columns_renamed, (entry, landed_at), status = 'landed') as columns_renamed,
-        argMaxIf(columns_unknown, (entry, landed_at), status = 'landed') as columns_unknown
+        argMaxIf(columns_respelled, (entry, landed_at), status = 'landed') as columns_respelled,
+        argMaxIf(columns_unknown, (entry, landed_at), status = 'landed') as columns_unknown,
+        argMaxIf(is_undated, (entry, landed_at), status = 'landed') as is_undated
     from entries
     group by stream, file_name
     having newest_status != 'removed'
@@ -98,6 +117,7 @@ received as (
         stream,
         batch_date,
         countIf(notEmpty(landings)) as files,
+        arraySort(groupArrayIf(file_name, is_undated)) as files_undated,
         groupArrayIf((file_name, newest_error), newest_status = 'unreadable') as files_unreadable,
         minIf(first_landing.2, notEmpty(landings)) as first_landed_at,
         argMaxIf(last_landing.2, last_landing.1, notEmpty(landings)) as last_landed_at,
@@ -121,6 +141,10 @@ received as (
             (alias, name) -> (concat(alias, ' for ', name), file_name),
             mapKeys(columns_renamed), mapValues(columns_renamed)
         )))) as columns_renamed,
+        arrayDistinct(arrayFlatten(groupArray(arrayMap(
+            (spelling, name) -> (concat(spelling, ' for ', name), file_name),
+            mapKeys(columns_respelled), mapValues(columns_respelled)
+        )))) as columns_respelled,
         argMaxIf(columns, file_name, notEmpty(columns)) as columns
     from with_judgement
     group by stream, batch_date
@@ -154,7 +178,10 @@ calendar as (
         grace_hours,
         streams.first_landed_at as live_since,
         coalesce(starts_on, min(received.batch_date)) as first_date,
-        max(received.batch_date) as newest_date,
+        -- A file without a day in its name does not say that the days before it should be there.
+        tupleElement(
+            max((received.files > length(received.files_undated), received.batch_date)), 2
+        ) as newest_date,
         -- The newest batch whose time, with grace, has passed.
         toDate(as_of - toIntervalSecond(toUInt32((24 + arrival_hour + grace_hours) * 3600)))
             as newest_due,
@@ -207,6 +234,7 @@ dated as (
         expected.due_at as due_at,
         expected.late_after as late_after,
         differing.files_differing as files_differing,
+        left_alone.files_left_alone as files_left_alone,
         compared.* except (stream, batch_date)
     from expected
     full outer join compared
@@ -217,6 +245,8 @@ dated as (
         on differing.stream = if(expected.stream = '', compared.stream, expected.stream)
         and differing.batch_date
         = if(expected.stream = '', compared.batch_date, expected.batch_date)
+    left join left_alone
+        on left_alone.stream = if(expected.stream = '', compared.stream, expected.stream)
     where
         compared.stream != ''
         or (
@@ -251,14 +281,22 @@ final as (
         files,
         if(was_judged, files_since, []) as files_changed,
         files_unreadable,
+        files_undated,
+        -- Said of the last day that there is to judge, so that no day after it closes the alert.
+        if(
+            batch_date = max(batch_date) over (partition by stream), dated.files_left_alone, []
+        ) as files_left_alone,
         files_differing,
         columns_missing,
         mandatory_missing,
         columns_added,
-        if(number > 1, arrayFilter(
-            renamed -> not has(arrayMap(earlier -> earlier.1, renamed_before), renamed.1),
-            columns_renamed
-        ), []) as columns_renamed,
+        arrayConcat(
+            if(number > 1, arrayFilter(
+                renamed -> not has(arrayMap(earlier -> earlier.1, renamed_before), renamed.1),
+                columns_renamed
+            ), []),
+            columns_respelled
+        ) as columns_renamed,
         number > 1 and columns != columns_before
         and arraySort(columns) = arraySort(columns_before) as is_reordered,
         is_expected,
@@ -309,6 +347,8 @@ select
             greatest(freshness_hours, 24), greatest(run_gap_hours, 24)
         )),
         -- Apart: no batch is judged again because this version looks at more than the one before.
-        if(empty(files_differing), '', toString(cityHash64(files_differing)))
+        if(empty(files_differing), '', toString(cityHash64(files_differing))),
+        if(empty(files_undated), '', toString(cityHash64(files_undated))),
+        if(empty(files_left_alone), '', toString(cityHash64(files_left_alone)))
     ) as fingerprint
 from final

@@ -18,6 +18,18 @@ manifest as (
                     toFloat64(length(files_changed)),
                     arrayStringConcat(files_changed, ', ')
                 ),
+                (
+                    'files_undated',
+                    '',
+                    toFloat64(length(files_undated)),
+                    arrayStringConcat(files_undated, ', ')
+                ),
+                (
+                    'files_left_alone',
+                    '',
+                    toFloat64(length(files_left_alone)),
+                    arrayStringConcat(files_left_alone, ', ')
+                ),
                 ('columns_reordered', '', toFloat64(is_reordered), ''),
                 ('freshness_hours', '', toFloat64(freshness_hours), ''),
                 ('run_gap_hours', '', toFloat64(run_gap_hours), ''),
