@@ -12,6 +12,7 @@ dbt imports every installed module whose name begins with ``dbt_`` before it ope
   engine does not say; and ``adapter.entries_besides_files(...)``: what of a folder the engine does
   not list;
 * keeps the cause when the database cannot be created;
+* gives them ``adapter.shown_text(text)``: what a log may show of a file's name or content;
 * lets unit tests see ``graph``, for the rules that stand in the YAML of the model under test.
 
 Everything else of dbt-clickhouse is used as it is. A driver of this name is proposed upstream
@@ -42,6 +43,7 @@ from dbt.parser.unit_tests import UnitTestManifestLoader
 from dbt_common.exceptions import DbtRuntimeError
 
 from sluicegate import compression
+from sluicegate.masking import shown
 
 # ClickHouse error codes that say something of the engine or of the statement, never of one input
 # file: UNKNOWN_FUNCTION, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE, SYNTAX_ERROR,
@@ -240,7 +242,8 @@ def try_query(self: ClickHouseAdapter, sql: str, fetch: bool = False) -> dict[st
             return {"error": "Code: 0. The engine did not say why.", "rows": []}
         if code is None or int(code[1]) in ENGINE_ERROR_CODES:
             raise
-        return {"error": text[text.index("Code: ") :], "rows": []}
+        # The engine quotes what it cannot read.
+        return {"error": shown(text[text.index("Code: ") :]), "rows": []}
     rows = [dict(zip(table.column_names, row.values(), strict=True)) for row in table.rows]
     return {"error": "", "rows": rows}
 
@@ -268,7 +271,7 @@ def frames_error(self: ClickHouseAdapter, location: str, ending: str, bytes_quer
     try:
         content = client.raw_query(bytes_query, fmt="RawBLOB")
     except ClickHouseError as error:
-        return f"it cannot be fetched: {' '.join(_engine_message(error).split())}"
+        return f"it cannot be fetched: {shown(' '.join(_engine_message(error).split()))}"
     return compression.frames_error(io.BytesIO(content), ending)
 
 
@@ -295,6 +298,12 @@ def entries_besides_files(self: ClickHouseAdapter, location: str) -> dict[str, s
     except OSError:
         pass  # The listing itself has said so.
     return dict(sorted(found.items()))
+
+
+@available  # type: ignore[untyped-decorator]  # dbt is untyped
+def shown_text(self: ClickHouseAdapter, text: str) -> str:  # noqa: ARG001
+    """A text of files or events as it may stand in a log (``sluicegate.masking.shown``)."""
+    return shown(text)
 
 
 def _with_cause(original: Callable[..., None]) -> Callable[..., None]:
@@ -331,8 +340,10 @@ connections.get_db_client = dbclient.get_db_client = _with_chdb(dbclient.get_db_
 ClickHouseAdapter.try_query = try_query
 ClickHouseAdapter.frames_error = frames_error
 ClickHouseAdapter.entries_besides_files = entries_besides_files
+ClickHouseAdapter.shown_text = shown_text
 ClickHouseAdapter._available_ = ClickHouseAdapter._available_ | {
     "try_query",
     "frames_error",
     "entries_besides_files",
+    "shown_text",
 }

@@ -56,7 +56,7 @@
     toString(if({{ unit }} = 'share', round({{ number }}, 4), if(abs({{ number }}) >= 100, round({{ number }}, 1), round({{ number }}, 2))))
 {%- endmacro %}
 
-{# SQL: a text of the data on one line and not too long, whatever is in it. #}
+{# SQL: a text of dq_metrics, which is fit to be shown (see shown_label), and not too long. #}
 {% macro _plain(text) -%}
-    left(replaceRegexpAll({{ text }}, '[\\x00-\\x1F\\x7F]+', ' '), 200)
+    leftUTF8({{ text }}, 200)
 {%- endmacro %}

@@ -37,13 +37,13 @@
             "No files of stream " ~ stream ~ " in " ~ locations ~ ": put files named " ~ pattern
             ~ " (.csv, .tsv, .jsonl, .parquet, .avro; .gz and .zst too) there, or point the variable "
             ~ "landing at where they are."
-            ~ (" Left alone there: " ~ _some(left_alone | map(attribute='file_name') | list) ~ "." if left_alone)
+            ~ (" Left alone there: " ~ adapter.shown_text(_some(left_alone | map(attribute='file_name') | list)) ~ "." if left_alone)
         ) }}
     {% endif %}
     {% set names = files | map(attribute='file_name') | list %}
     {% for name in names if names.count(name) > 1 %}
         {{ exceptions.raise_compiler_error(
-            "Two files of stream " ~ stream ~ " are both named " ~ name ~ " in " ~ locations
+            "Two files of stream " ~ stream ~ " are both named " ~ adapter.shown_text(name) ~ " in " ~ locations
             ~ ": rename one of them, or use one location above both."
         ) }}
     {% endfor %}
@@ -68,7 +68,7 @@
     {% set reasons = {} %}
     {% for file in left_alone %}{% do reasons.setdefault(file.reason, []).append(file.file_name) %}{% endfor %}
     {% for reason, names in reasons.items() %}
-        {{ log('Left alone, ' ~ reason ~ ': ' ~ _some(names), info=true) }}
+        {{ log(adapter.shown_text('Left alone, ' ~ reason ~ ': ' ~ _some(names)), info=true) }}
     {% endfor %}
 {% endmacro %}
 

@@ -211,7 +211,7 @@
             {% set answer = land(file_relation, file) %}
         {% endif %}
         {% if answer.error %}
-            {{ log('Not readable: ' ~ file.file_name ~ ': ' ~ answer.error, info=true) }}
+            {{ log(adapter.shown_text('Not readable: ' ~ file.file_name ~ ': ' ~ answer.error), info=true) }}
         {% else %}
             {% do landed.append(file.file_name) %}
             {% if file.file_name not in together %}

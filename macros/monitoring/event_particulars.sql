@@ -81,6 +81,8 @@ order_numbers as (
 
 ),
 
+-- Names are made fit to be shown before the most frequent are taken: of a thousand addresses in the
+-- place of the name there is one label.
 unknown_events as (
 
     select
@@ -90,12 +92,19 @@ unknown_events as (
     from (
         select
             batch_date,
-            arrayJoin(['', left(event_name, 100)]) as name,
-            1 as rows_of_name
-        from {{ evaluated }}
-        where
-            is_rejected and has(reject_reasons, 'unknown_event_name')
-            and {{ in_scope('batch_date') }}
+            arrayJoin(['', {{ shown_label('event') }}]) as name,
+            event_rows as rows_of_name
+        from (
+            select
+                batch_date,
+                toString(event_name) as event,
+                count() as event_rows
+            from {{ evaluated }}
+            where
+                is_rejected and has(reject_reasons, 'unknown_event_name')
+                and {{ in_scope('batch_date') }}
+            group by batch_date, event
+        )
 
         union all
 
@@ -140,7 +149,7 @@ unexpected_fields as (
     from (
         select
             batch_date,
-            arrayJoin(['', left(field, 100)]) as name,
+            arrayJoin(['', {{ shown_label('field') }}]) as name,
             row_count as rows_of_name
         from payload_fields
         where field not in ({{ expected_payload('raw_web_events', 'event_data') }})

@@ -2,6 +2,36 @@
 
 with
 
+-- Names of files and columns as they may be shown.
+named as (
+
+    select
+        *,
+        arrayMap(file -> {{ visible_text('file') }}, files_changed) as changed_shown,
+        arrayMap(file -> {{ visible_text('file') }}, files_undated) as undated_shown,
+        arrayMap(file -> {{ visible_text('file') }}, files_left_alone) as left_alone_shown,
+        arrayMap(
+            file -> ({{ visible_text('file.1') }}, {{ visible_text('file.2') }}), files_unreadable
+        ) as unreadable_shown,
+        arrayMap(
+            file -> ({{ visible_text('file.1') }}, {{ visible_text('file.2') }}), files_differing
+        ) as differing_shown,
+        arrayMap(
+            pair -> ({{ shown_label('pair.1') }}, {{ visible_text('pair.2') }}), columns_missing
+        ) as columns_missing_shown,
+        arrayMap(
+            pair -> ({{ shown_label('pair.1') }}, {{ visible_text('pair.2') }}), mandatory_missing
+        ) as mandatory_missing_shown,
+        arrayMap(
+            pair -> ({{ shown_label('pair.1') }}, {{ visible_text('pair.2') }}), columns_renamed
+        ) as columns_renamed_shown,
+        arrayMap(
+            pair -> ({{ shown_label('pair.1') }}, {{ visible_text('pair.2') }}), columns_added
+        ) as columns_added_shown
+    from {{ ref('dq_manifest') }}
+
+),
+
 manifest as (
 
     select
@@ -16,19 +46,19 @@ manifest as (
                     'files_changed',
                     '',
                     toFloat64(length(files_changed)),
-                    arrayStringConcat(files_changed, ', ')
+                    arrayStringConcat(changed_shown, ', ')
                 ),
                 (
                     'files_undated',
                     '',
                     toFloat64(length(files_undated)),
-                    arrayStringConcat(files_undated, ', ')
+                    arrayStringConcat(undated_shown, ', ')
                 ),
                 (
                     'files_left_alone',
                     '',
                     toFloat64(length(files_left_alone)),
-                    arrayStringConcat(files_left_alone, ', ')
+                    arrayStringConcat(left_alone_shown, ', ')
                 ),
                 ('columns_reordered', '', toFloat64(is_reordered), ''),
                 ('freshness_hours', '', toFloat64(freshness_hours), ''),
@@ -43,18 +73,18 @@ manifest as (
                     1.,
                     concat('it cannot be read, none of it was landed: ', file.2)
                 ),
-                files_unreadable
+                unreadable_shown
             ),
-            arrayMap(file -> ('files_differing', file.1, 1., file.2), files_differing)
+            arrayMap(file -> ('files_differing', file.1, 1., file.2), differing_shown)
             {%- for metric, columns, said in [
-                ('columns_mandatory_missing', 'mandatory_missing', 'absent from '),
+                ('columns_mandatory_missing', 'mandatory_missing_shown', 'absent from '),
                 (
                     'columns_missing',
-                    'arrayFilter(pair -> not has(mandatory_missing, pair), columns_missing)',
+                    'arrayFilter(pair -> not has(mandatory_missing_shown, pair), columns_missing_shown)',
                     'absent from '
                 ),
-                ('columns_added', 'columns_added', 'in '),
-                ('columns_renamed', 'columns_renamed', 'in '),
+                ('columns_added', 'columns_added_shown', 'in '),
+                ('columns_renamed', 'columns_renamed_shown', 'in '),
             ] %},
             [('{{ metric }}', '', toFloat64(length({{ columns }})), '')],
             arrayMap(
@@ -73,7 +103,7 @@ manifest as (
             )
             {%- endfor %}
         )) as measure
-    from {{ ref('dq_manifest') }}
+    from named
 
 ),
 

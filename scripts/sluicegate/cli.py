@@ -18,6 +18,7 @@ from rich.console import Console
 
 from sluicegate import __version__, interrupts
 from sluicegate.errors import SluicegateError, one_line
+from sluicegate.masking import shown
 from sluicegate.steps import Steps
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def fail(error: Exception) -> NoReturn:
 
 def _complaint(error: Exception) -> str:
     text = str(error) if isinstance(error, SluicegateError) else one_line(str(error))
-    return text or type(error).__name__
+    return shown(text or type(error).__name__)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

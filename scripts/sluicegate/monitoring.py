@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sluicegate.engine import rows
-from sluicegate.masking import mask
+from sluicegate.masking import Contract, mask_row
 
 # What the page plots, in this order, and how many batches of it.
 TRENDS = (
@@ -408,21 +408,20 @@ def read_judged(client: Any, run_id: str) -> dict[str, Any]:
     }
 
 
-def read_samples(client: Any, streams: list[str]) -> list[dict[str, Any]]:
-    """Some rejects of the newest batch of each stream, personal data masked.
+def read_samples(client: Any, contracts: dict[str, Contract]) -> list[dict[str, Any]]:
+    """Some rejects of the newest batch of each stream, shown as their contracts allow.
 
     Args:
         client: what ``engine.connect`` gives.
-        streams: names of the streams that have batches.
+        contracts: per stream that has batches what its contract says.
     """
     return [
         {
             **row,
             "reject_reasons": list(row["reject_reasons"]),
             "row_number": int(row["row_number"]),
-            "original_row": mask(row["original_row"]),
-            "error_text": mask(row["error_text"]),
+            "original_row": mask_row(row["original_row"], contract),
         }
-        for stream in streams
+        for stream, contract in contracts.items()
         for row in rows(client, _SAMPLES_SQL.format(stream=stream, table=f"stg_{stream}__rejects"))
     ]

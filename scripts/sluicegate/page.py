@@ -18,6 +18,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from sluicegate.masking import visible
+
 WEEKS = 13  # of the calendar and the plots: a quarter
 _TABLE_BATCHES = 14
 _MOST_PROBLEMS = 40
@@ -29,12 +31,6 @@ _SEVERITIES = ("CRITICAL", "WARN", "INFO")
 _THIN_SPACE = "\u202f"
 _DASH = "\u2013"  # a dash, for a number that is not there and between two dates
 
-# What a browser drops, or lets a text use to reorder or hide what stands around it. Joiners
-# (U+200C, U+200D) are not among them: names in several scripts need them.
-_UNSEEN = re.compile(
-    "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    "\ufeff\ufff9-\uffff\ud800-\udfff]"
-)
 # A path inside the project: no scheme, no host, no way out of the folder.
 _RUNBOOK = re.compile(r"(?!.*\.\.)[\w-][\w./-]*(#[\w.-]*)?", re.ASCII)
 
@@ -79,7 +75,7 @@ def _visible(value: Any) -> Any:
     if len(text) > _LONGEST_TEXT:
         more = _count(len(text) - _LONGEST_TEXT)
         text = f"{text[:_LONGEST_TEXT]}… ({more} characters more)"
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return visible(text)
 
 
 def _number(value: Any) -> float | None:

@@ -13,6 +13,7 @@ from sluicegate import monitoring
 from sluicegate.errors import SluicegateError
 from sluicegate.files import write_whole
 from sluicegate.junit import junit_xml
+from sluicegate.masking import Contract, read_contract, shown_document
 from sluicegate.openmetrics import openmetrics_text
 from sluicegate.page import render_page
 from sluicegate.pipeline import BuildResult, TestResult
@@ -47,7 +48,10 @@ def read_report(
         checks=monitoring.read_checks(client),
         incidents=monitoring.read_incidents(client),
         alerts=monitoring.read_alerts(client) + _test_alerts(built.tests),
-        samples=monitoring.read_samples(client, [stream["stream"] for stream in streams]),
+        samples=monitoring.read_samples(
+            client,
+            {stream["stream"]: stream_contract(project, stream["stream"]) for stream in streams},
+        ),
     )
 
 
@@ -59,6 +63,17 @@ def metric_labels(project: Path) -> dict[str, dict[str, str]]:
         return dict(model["config"]["meta"]["metrics"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         return {}
+
+
+def stream_contract(project: Path, stream: str) -> Contract:
+    """The contract of a stream as the YAML of its raw model states it; an empty one without it."""
+    for path in sorted((project / "models").rglob(f"raw_{stream}.yml")):
+        try:
+            (model,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+            return read_contract(model["columns"])
+        except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+            continue
+    return Contract()
 
 
 def _alert(severity: str, check: str, message: str, **known: Any) -> dict[str, Any]:
@@ -119,7 +134,10 @@ def make_report(
     alerts: list[dict[str, Any]] | None = None,
     samples: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """The report document from its parts.
+    """The report document from its parts, every text of it as it may be shown.
+
+    All that people and machines are told is made from this document, so it is here that texts pass
+    ``masking.shown_document``.
 
     Args:
         run_id: dbt's invocation id.
@@ -141,7 +159,7 @@ def make_report(
     )
     failures = [_alert("CRITICAL", "run", error, runbook="docs/runbook.md#run") for error in errors]
     dates = [batch["batch_date"] for stream in streams for batch in stream["batches"]]
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "run_id": run_id,
         "generated_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -156,6 +174,8 @@ def make_report(
         "alerts": failures + alerts,
         "samples": samples or [],
     }
+    masked: dict[str, Any] = shown_document(document)
+    return masked
 
 
 def alerts_text(report: dict[str, Any]) -> str:

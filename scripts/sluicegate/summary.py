@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from sluicegate.masking import shown
 from sluicegate.report import judged_lines
 
 # Elementary says of each of its tests when it begins and when it ends.
@@ -67,7 +68,7 @@ class RunProgress:
             self._say(event.data.msg, style="yellow")
 
     def _say(self, line: str, style: str = "") -> None:
-        self._console.print(Text(line, style=style), soft_wrap=True)
+        self._console.print(Text(shown(line), style=style), soft_wrap=True)
 
 
 def _thousands(number: float) -> str:

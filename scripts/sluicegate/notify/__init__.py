@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from sluicegate.errors import one_line
+from sluicegate.masking import shown
 from sluicegate.notify.delivery import Delivery, Retry, deliver
 from sluicegate.notify.gate import GATE, Failure, GateStore
 from sluicegate.notify.message import Change, Situation
@@ -117,7 +118,9 @@ class _Book:
         except Exception as error:
             if not self._failed:
                 text = f"{one_line(str(error))}: what was sent may be sent again"
-                print(f"sluicegate: what is sent cannot be recorded: {text}", file=sys.stderr)
+                print(
+                    f"sluicegate: what is sent cannot be recorded: {shown(text)}", file=sys.stderr
+                )
             self._failed = True
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.files import write_whole
+from sluicegate.masking import shown
 from sluicegate.notify.message import SEVERITIES, Change
 from sluicegate.notify.outbox import DELIVERED, SETTLED, Mark, Outbox
 
@@ -256,4 +257,4 @@ def _sound(change: Change) -> Change:
 
 
 def _say(line: str) -> None:
-    print(f"sluicegate: {line}", file=sys.stderr)
+    print(f"sluicegate: {shown(line)}", file=sys.stderr)

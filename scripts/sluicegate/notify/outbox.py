@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sluicegate.engine import literal, rows
+from sluicegate.masking import shown
 from sluicegate.notify.message import SEVERITIES, Change, Situation
 from sluicegate.notify.routes import Target
 
@@ -241,9 +242,9 @@ def _change(row: dict[str, Any]) -> Change:
         # What cannot be understood is better told too loudly than not at all.
         severity=severity if severity in SEVERITIES else "CRITICAL",
         check=row["check_name"],
-        message=row["message"],
+        message=shown(row["message"]),
         stream=str(row["stream"]),
-        dimension=row["dimension"],
+        dimension=shown(row["dimension"]),
         first_batch=str(row["first_batch"]),
         last_batch=str(row["last_batch"]),
         batches=int(row["batches"]),

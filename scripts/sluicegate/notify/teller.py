@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate.errors import one_line
+from sluicegate.masking import shown
 from sluicegate.notify import (
     GATE,
     Delivery,
@@ -128,4 +129,4 @@ def _said(deliveries: list[Delivery]) -> list[Delivery]:
 
 
 def _say(line: str) -> None:
-    print(f"sluicegate: {line}", file=sys.stderr)
+    print(f"sluicegate: {shown(line)}", file=sys.stderr)
