@@ -11,12 +11,15 @@
     A file whose every line can be a record (proven by one regular expression over its lines) is read
     by the engine's CSV reader; any other file line by line.
 
+    Values are separated by commas, or by what the header shows or the model's config says (see
+    csv_delimiter); files with other separators are read line by line.
+
     Arguments: relation: an empty table shaped like the raw table; file: see landing_files
-    Returns:   {error: '' or why the file cannot be read, columns: [names of the header]}
+    Returns:   {error: '' or why the file cannot be read, columns: [names of the header], delimiter}
 #}
 {% macro land_csv(relation, file) %}
     {% set header_query %}
-        select {{ _csv_names('header') }} as names
+        select header, {{ _csv_names('header') }} as names
         from (
             select trimRight({{ without_bom('line') }}, '\r') as header
             from {{ read_location(file.location, 'LineAsString', 'line String') }}
@@ -28,12 +31,31 @@
     {% if header.error or not header.rows %}
         {{ return({'error': header.error, 'columns': []}) }}
     {% endif %}
-    {% set names = _names(header.rows[0].names) %}
+    {% set delimiter = csv_delimiter(header.rows[0].header) %}
+    {% set names = _names(
+        header.rows[0].names if delimiter == ','
+        else run_query(
+            'select ' ~ _csv_names(sql_string(header.rows[0].header), delimiter) ~ ' as names'
+        ).rows[0].names
+    ) %}
+    {% if delimiter != ',' %}
+        {{ log(
+            file.file_name ~ ': its values are separated by '
+            ~ {'\t': 'tabs', ';': 'semicolons', '|': 'vertical bars'}.get(delimiter, delimiter), info=true
+        ) }}
+    {% endif %}
     {% if not names %}
         {{ return({
             'error': 'its first line, the header, is not a well-formed CSV line of UTF-8 text',
             'columns': [],
         }) }}
+    {% endif %}
+
+    {% if delimiter != ',' %}
+        {% set exact = adapter.try_query(insert_records(
+            relation, [file], _csv_records_by_line(file, names, delimiter), _csv_settings()
+        )) %}
+        {{ return({'error': exact.error, 'columns': names, 'delimiter': delimiter}) }}
     {% endif %}
 
     {% set proof_query %}
@@ -56,15 +78,15 @@
         {% if not fast.error %}
             {% set landed = run_query('select count() as landed from ' ~ relation).rows[0].landed %}
             {% if landed == proof.rows[0].records %}
-                {{ return({'error': '', 'columns': names}) }}
+                {{ return({'error': '', 'columns': names, 'delimiter': ','}) }}
             {% endif %}
         {% endif %}
         {% do run_query('truncate table ' ~ relation) %}
     {% endif %}
     {% set exact = adapter.try_query(insert_records(
-        relation, [file], _csv_records_by_line(file, names), _csv_settings()
+        relation, [file], _csv_records_by_line(file, names, ','), _csv_settings()
     )) %}
-    {{ return({'error': exact.error, 'columns': names}) }}
+    {{ return({'error': exact.error, 'columns': names, 'delimiter': ','}) }}
 {% endmacro %}
 
 {#
@@ -76,7 +98,7 @@
     gives another number of rows than there are lines; land_csv takes these one by one.
 
     Arguments: relation: an empty table shaped like the raw table; files: CSV files, see landing_files
-    Returns:   {file_name: {error: '', columns: [names of the header]}} of the files that landed
+    Returns:   {file_name: {error: '', columns: [names of the header], delimiter}} of the files that landed
 #}
 {% macro land_csv_together(relation, files) %}
     {% set looks_query %}
@@ -107,7 +129,7 @@
     {% set answers = {} %}
     {% set groups = {} %}
     {% for look in adapter.try_query(looks_query, fetch=true).rows %}
-        {% if look.doubtful == 0 and _names(look.names) %}
+        {% if look.doubtful == 0 and _names(look.names) and csv_delimiter(look.header) == ',' %}
             {% do groups.setdefault(look.header, []).append(look) %}
         {% endif %}
     {% endfor %}
@@ -136,7 +158,7 @@
         {% if not wrong %}
             {% do attach_partitions(relation, part, 'true') %}
             {% for file in group %}
-                {% do answers.update({file.file_name: {'error': '', 'columns': names}}) %}
+                {% do answers.update({file.file_name: {'error': '', 'columns': names, 'delimiter': ','}}) %}
             {% endfor %}
         {% endif %}
         {% do run_query('drop table ' ~ part ~ ' ' ~ on_cluster_clause(part)) %}
@@ -183,27 +205,59 @@
     record of one field. strict: bare fields have no quotes, which may be the end of a field that
     began lines before.
 #}
-{% macro _csv_record_pattern(fields=none, strict=false) -%}
-    {%- set quoted = '"(?:[^"]|"")*"[ \\t]*' -%}
-    {%- set rest = '[^",\\n]*' if strict else '[^,\\n]*' -%}
-    {%- set field = '(?:' ~ quoted ~ '|[^",\\n]' ~ rest ~ '|)' -%}
-    {%- set first = '(?:' ~ quoted ~ '|[^",\\n\\r]' ~ rest ~ ('|' if fields != 1) ~ ')' -%}
+{% macro _csv_record_pattern(fields=none, strict=false, delimiter=',') -%}
+    {%- set quoted = '"(?:[^"]|"")*"' ~ _blanks(delimiter) -%}
+    {%- set rest = '[^"' ~ delimiter ~ '\\n]*' if strict else '[^' ~ delimiter ~ '\\n]*' -%}
+    {%- set field = '(?:' ~ quoted ~ '|[^"' ~ delimiter ~ '\\n]' ~ rest ~ '|)' -%}
+    {%- set first = '(?:' ~ quoted ~ '|[^"' ~ delimiter ~ '\\n\\r]' ~ rest ~ ('|' if fields != 1) ~ ')' -%}
     {{ return(
-        '(?s:' ~ first ~ '(?:,' ~ field ~ ')' ~ ('*' if fields is none else '{' ~ (fields - 1) ~ '}') ~ '\\r?)'
+        '(?s:' ~ first ~ '(?:[' ~ delimiter ~ ']' ~ field ~ ')' ~ ('*' if fields is none else '{' ~ (fields - 1) ~ '}') ~ '\\r?)'
     ) }}
 {%- endmacro %}
 
+{# RE2 pattern: the blanks that may follow a closing quote. #}
+{% macro _blanks(delimiter) %}{{ return('[ ]*' if delimiter == '\t' else '[ \\t]*') }}{% endmacro %}
+
+{#
+    What separates the values of a CSV file: the config `delimiter` of the raw model, or, where it
+    has none, that of comma, semicolon, tab and vertical bar which makes most columns of the
+    contract out of the header; the comma where that is none.
+
+    Arguments: header: the text of the header line
+    Example:   client_id;timestamp;event_name has semicolons
+#}
+{% macro csv_delimiter(header) %}
+    {% if model.config.get('delimiter') %}
+        {{ return(model.config.delimiter) }}
+    {% endif %}
+    {% set known = [] %}
+    {% for column in contract() %}{% do known.extend([column.name] + column.aliases) %}{% endfor %}
+    {% set known = known | map('lower') | list %}
+    {% set ns = namespace(delimiter=',', most=0) %}
+    {% for delimiter in [',', ';', '\t', '|'] %}
+        {% set found = [] %}
+        {% for name in header.split(delimiter) if name.strip(' "') | lower in known %}
+            {% do found.append(name) %}
+        {% endfor %}
+        {% if found | length > ns.most %}
+            {% set ns.delimiter = delimiter %}
+            {% set ns.most = found | length %}
+        {% endif %}
+    {% endfor %}
+    {{ return(ns.delimiter) }}
+{% endmacro %}
+
 {# SQL: the column names of a header line; none where it is not a well-formed record. #}
-{% macro _csv_names(header) -%}
+{% macro _csv_names(header, delimiter=',') -%}
     if(
-        match({{ header }}, {{ sql_string('^' ~ _csv_record_pattern() ~ '$') }}),
-        arrayMap(name -> trimBoth(name), {{ _csv_fields(header) }}),
+        match({{ header }}, {{ sql_string('^' ~ _csv_record_pattern(delimiter=delimiter) ~ '$') }}),
+        arrayMap(name -> trimBoth(name), {{ _csv_fields(header, delimiter) }}),
         []
     )
 {%- endmacro %}
 
 {# SQL: the fields of a record's text (its trailing carriage return taken off), unquoted. #}
-{% macro _csv_fields(text) -%}
+{% macro _csv_fields(text, delimiter=',') -%}
     arrayMap(
         field -> if(
             startsWith(field, '"'),
@@ -211,8 +265,11 @@
             field
         ),
         extractAll(
-            concat({{ text }}, ','),
-            {{ sql_string('(?s)("(?:[^"]|"")*"[ \\t]*|[^,"][^,]*|),') }}
+            concat({{ text }}, {{ sql_string(delimiter) }}),
+            {{ sql_string(
+                '(?s)("(?:[^"]|"")*"' ~ _blanks(delimiter) ~ '|[^' ~ delimiter ~ '"][^' ~ delimiter ~ ']*|)['
+                ~ delimiter ~ ']'
+            ) }}
         )
     )
 {%- endmacro %}
@@ -264,9 +321,9 @@
     Lines that are no record by themselves are joined where they follow one another (at most 64 MiB
     of them at a time), and the text is cut from the left: a record where one begins, else a line.
 #}
-{% macro _csv_records_by_line(file, names) %}
-    {% set record = _csv_record_pattern(names | length) %}
-    {% set alone = _csv_record_pattern(names | length, strict=true) %}
+{% macro _csv_records_by_line(file, names, delimiter) %}
+    {% set record = _csv_record_pattern(names | length, delimiter=delimiter) %}
+    {% set alone = _csv_record_pattern(names | length, strict=true, delimiter=delimiter) %}
     with
     lines as (
         select line, isValidUTF8(line) as is_utf8, toInt64(_row_number) + 1 as line_number
@@ -336,7 +393,7 @@
             *,
             arrayMap(
                 field -> {{ _as_it_was('field') }},
-                {{ _csv_fields("replaceRegexpOne(text, '\\r$', '')") }}
+                {{ _csv_fields("replaceRegexpOne(text, '\\r$', '')", delimiter) }}
             ) as fields
         from (
             select * from single

@@ -6,6 +6,7 @@ what became of its file. Expected values are written by hand beside the bytes th
 
 from __future__ import annotations
 
+import bz2
 import datetime
 import functools
 import gzip
@@ -47,6 +48,7 @@ LEDGER = [
     "mandatory_missing",
     "columns_renamed",
     "columns_unknown",
+    "delimiter",
     "rows_landed",
     "rows_malformed",
 ]
@@ -480,6 +482,13 @@ HALF_JSONL = delivery(
     ".jsonl.zst", zstd.compress((json.dumps({"client_id": "half"}) + "\n").encode())[:-1]
 )
 HALF_LZ4 = delivery(".CSV.LZ4", lz4.frame.compress(csv_of("half").encode())[:-4])
+HALF_MEMBER = delivery(
+    ".csv.gz", gzip.compress(csv_of("half").encode()) + gzip.compress(b"x\n")[:-2]
+)
+HALF_STREAM = delivery(
+    ".csv.xz", lzma.compress(csv_of("half").encode()) + lzma.compress(b"x\n")[:-2]
+)
+WHOLE_BZIP2 = delivery(".csv.bz2", bz2.compress(csv_of("bzip2").encode()))
 HALF_XZ = delivery(".csv.xz", lzma.compress(csv_of("half").encode())[:-1])
 EMPTY_COMPRESSED = [delivery(f".csv.{ending}", b"") for ending in ("gz", "zst", "xz", "lz4")]
 NO_PARQUET = delivery(".parquet", b"PAR1 this is no parquet file PAR1")
@@ -495,6 +504,9 @@ UNREADABLE = [
     HALF_JSONL,
     HALF_LZ4,
     HALF_XZ,
+    HALF_MEMBER,
+    HALF_STREAM,
+    WHOLE_BZIP2,
     *EMPTY_COMPRESSED,
     NO_PARQUET,
     NO_AVRO,
@@ -533,18 +545,39 @@ def test_the_ledger_counts_what_landed(landed: Landed) -> None:
 
 # Columns
 
-SEMICOLONS = delivery(".csv", csv_of("semi-1", "semi-2").replace(",", ";"))
+
+def separated_by(delimiter: str) -> str:
+    """Three events: two bare, one of them broken; one quoted with every separator and a break."""
+    quoted = '"a,b;c\td|e ""f""\ng" '
+    bare, last = (f"{name}-{ord(delimiter)}" for name in ("bare", "quoted"))
+    lines = [line(bare), line("broken") + ",8", line(last, user_agent="QUOTED")]
+    text = HEADER + "".join(record + "\n" for record in lines)
+    return text.replace(",", delimiter).replace("QUOTED", quoted)
 
 
-def test_a_file_with_another_separator_has_no_mandatory_column_and_keeps_its_text(
-    landed: Landed,
-) -> None:
-    entry = landed.entry(SEMICOLONS)
+DELIMITED = {
+    delivery(name, separated_by(delimiter)): delimiter
+    for name, delimiter in [(".csv", ";"), (".tsv", "\t"), ("_bars.csv", "|"), (".csv", ",")]
+}
+UNKNOWN_DELIMITER = delivery(".csv", csv_of("caret-1").replace(",", "^"))
+
+
+@pytest.mark.parametrize("file", DELIMITED, ids=lambda file: str(file)[15:])
+def test_what_separates_the_values_is_recognised(landed: Landed, file: str) -> None:
+    delimiter = DELIMITED[file]
+    code = ord(delimiter)
+    assert landed.clean(file) == [(2, f"bare-{code}"), (4, f"quoted-{code}")]
+    assert landed.malformed(file) == [(3, (line("broken") + ",8").replace(",", delimiter))]
+    assert landed.of(file)[2].values["user_agent"] == 'a,b;c\td|e "f"\ng'
+    assert landed.entry(file)["delimiter"] == delimiter
+    assert landed.entry(file)["columns_missing"] == []
+
+
+def test_a_file_with_a_separator_that_is_not_known_keeps_its_text(landed: Landed) -> None:
+    entry = landed.entry(UNKNOWN_DELIMITER)
     assert entry["mandatory_missing"] == ["client_id", "timestamp", "event_name", "event_data"]
-    assert entry["columns_unknown"] == [HEADER.strip().replace(",", ";")]
-    assert landed.clean(SEMICOLONS) == []
-    texts = [list(record.extra_columns.values()) for record in landed.of(SEMICOLONS)]
-    assert texts == [[line("semi-1").replace(",", ";")], [line("semi-2").replace(",", ";")]]
+    [record] = landed.of(UNKNOWN_DELIMITER)
+    assert list(record.extra_columns.values()) == [line("caret-1").replace(",", "^")]
 
 
 UNKNOWN = delivery(
