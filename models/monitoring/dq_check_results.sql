@@ -23,6 +23,12 @@ with
     where stream = '{{ stream }}' and status = 'landed' and batch_date = judged_date
 ) as is_landed,
 
+-- Versions that did not number their entries measured parts without a row for the whole batch.
+(
+    select count() > 0 and argMax(entry, (entry, recorded_at)) = 0 from {{ ref('dq_batches') }}
+    where stream = '{{ stream }}' and stage = 'metrics' and batch_date = judged_date
+) as is_of_earlier_version,
+
 checks as (
 
     {{ check_definitions(stream) }}
@@ -250,10 +256,7 @@ matched as (
             dimension_measured = dimension_asked
             or (dimension_asked = '*' and dimension_measured != '')
         ) as is_asked_for,
-        max(is_asked_for) over (partition by checks.check_name) as has_asked_for,
-        max(is_measured and dimension_measured = '') over (partition by checks.check_name)
-            as has_whole,
-        dimension_asked = '*' and has_asked_for and not has_whole as is_without_whole
+        max(is_asked_for) over (partition by checks.check_name) as has_asked_for
     from checks
     left join with_facts
         on with_facts.metric = checks.metric
@@ -266,8 +269,8 @@ matched as (
 
 ),
 
--- What did not occur in a batch that was measured is 0. What has no row for the batch as a whole
--- was not computed, unless the batch was measured by a version that did not write such rows.
+-- What did not occur in a batch that was measured is 0. What has neither a part nor a row for the
+-- batch as a whole was not computed.
 due as (
 
     select
@@ -279,8 +282,7 @@ due as (
         ) as newest,
         if(is_asked_for or dimension_asked = '*', ifNull(dimension_measured, ''), dimension_asked)
             as dimension,
-        max(is_without_whole) over () and dimension_asked = '*' as is_of_earlier_version,
-        is_measured or is_of_earlier_version as is_computed
+        is_measured or (dimension_asked = '*' and is_of_earlier_version) as is_computed
     from matched
     where is_asked_for or not has_asked_for
 

@@ -92,11 +92,11 @@ class Judge:
 
     def touch(self, numbers: Iterable[int]) -> None:
         listed = ", ".join(
-            f"('{STREAM}', 'metrics', '{day(number)}', '{uuid.uuid4()}', now64(6))"
+            f"('{STREAM}', 'metrics', '{day(number)}', '{uuid.uuid4()}', now64(6), 1)"
             for number in numbers
         )
         self.gate.query(
-            "insert into dq_batches (stream, stage, batch_date, version, recorded_at) "
+            "insert into dq_batches (stream, stage, batch_date, version, recorded_at, entry) "
             f"values {listed}"
         )
 

@@ -67,6 +67,24 @@ def test_a_check_whose_metric_was_not_computed_fails_and_a_blocking_one_holds(
     ]
 
 
+def test_a_batch_that_an_earlier_version_measured_needs_no_row_for_the_batch_as_a_whole(
+    judge: Judge,  # noqa: F811
+) -> None:
+    judge.checks(
+        Check("odd", "unexpected_payload", dimension="*", warn_limit="0", severity="WARN"),
+        Check("rate", "reject_rate", warn_limit="0.5", severity="WARN"),
+        Check("only_parts", "revenue_by_device", dimension="*", warn_limit="1", severity="WARN"),
+    )
+    judge.measure("revenue_by_device", {0: 0.5, 1: 0.5}, dimension="mobile")
+    land(judge, 0, 1)
+    judge.gate.query("alter table dq_batches update entry = 0 where stage = 'metrics' "
+                     f"and batch_date = '{day(0)}' settings mutations_sync = 2")  # fmt: skip
+    judge.judge()
+    assert judge.statuses("odd") == {0: "pass", 1: "not_computed"}
+    assert judge.statuses("rate") == {0: "not_computed", 1: "not_computed"}
+    assert judge.statuses("only_parts", "mobile") == {0: "pass", 1: "pass"}
+
+
 def test_a_batch_without_a_result_of_a_blocking_check_is_held_and_told(
     judge: Judge,  # noqa: F811
 ) -> None:
