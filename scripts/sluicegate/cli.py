@@ -177,7 +177,7 @@ def run(
     if as_json:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
-        _print(report)
+        _print(report, place.out)
     _exit(report, fail_on)
 
 
@@ -251,7 +251,7 @@ def observe(
         _fail_and_tell(error, teller)
     if teller:
         teller.outcome(report)
-    _print(report)
+    _print(report, place.out)
     if makes_site or opens:
         click.echo(f"site: {site}")
     if opens and not webbrowser.open(site.as_uri()):
@@ -477,11 +477,11 @@ def _fail_and_tell(error: Exception, teller: Teller | None) -> NoReturn:
     fail(error)
 
 
-def _print(document: dict[str, Any]) -> None:
+def _print(document: dict[str, Any], out: Path) -> None:
     from sluicegate.summary import print_summary
 
     console = Console(width=None if sys.stdout.isatty() else 140)
-    print_summary(document, console)
+    print_summary(document, console, page=out / "index.html")
 
 
 def _run_errors(report: dict[str, Any]) -> list[str]:

@@ -78,6 +78,35 @@ _BATCHES_SQL = """
     settings join_use_nulls = 0
 """
 
+# Whether the published rows of a batch were taken after what they are taken from (the evaluated
+# rows and the decision) became what it is now: the rule of the materialization `published`.
+_PUBLISHED_SQL = """
+    select
+        stream,
+        toString(batch_date) as batch_date,
+        maxIf(current_since, stage != 'published') > maxIf(newest, stage = 'published') as waits
+    from (
+        select
+            stream,
+            batch_date,
+            stage,
+            arraySort(groupArray((entry, recorded_at, version))) as built,
+            arrayLastIndex(other -> other.3 != built[-1].3, built) as last_other,
+            (built[last_other + 1].1, built[last_other + 1].2) as current_since,
+            (built[-1].1, built[-1].2) as newest
+        from dq_batches
+        where stage in ('evaluated', 'gate', 'published')
+        group by stream, batch_date, stage
+    )
+    group by stream, batch_date
+"""
+
+_PUBLISHED_ROWS_SQL = """
+    select toString(batch_date) as batch_date, count() as rows
+    from stg_{stream}__clean
+    group by batch_date
+"""
+
 # The tightest band of all checks of a metric: what lies in it raises no alert.
 _TRENDS_SQL = """
     select
@@ -264,8 +293,15 @@ def read_streams(client: Any, labels: dict[str, dict[str, str]]) -> list[dict[st
         labels: per metric its unit and label, as the YAML of dq_metrics states them.
     """
     streams: dict[str, list[dict[str, Any]]] = {}
+    waiting = {
+        (row["stream"], row["batch_date"]) for row in rows(client, _PUBLISHED_SQL) if row["waits"]
+    }
+    published: dict[str, set[str]] = {}
     for row in rows(client, _BATCHES_SQL):
         decision = row["decision"] or None
+        stream, day = row["stream"], row["batch_date"]
+        if stream not in published:
+            published[stream] = _published_batches(client, stream)
         held = decision == "hold"
         batch = {
             "batch_date": row["batch_date"],
@@ -276,6 +312,13 @@ def read_streams(client: Any, labels: dict[str, dict[str, str]]) -> list[dict[st
             "hold_reasons": list(row["hold_reasons"]) if held else [],
             "status": "hold" if held else _STATUSES[row["gravity"]],
             "released_by": row["released_by"] or None,
+            "published": (
+                "as_judged"
+                if decision and not held and (stream, day) not in waiting
+                else "earlier"
+                if day in published[stream]
+                else "nothing"
+            ),
             "is_missing": bool(row["is_missing"]),
         }
         streams.setdefault(row["stream"], []).append(batch)
@@ -284,6 +327,19 @@ def read_streams(client: Any, labels: dict[str, dict[str, str]]) -> list[dict[st
         {"stream": stream, "batches": batches, "trends": trends.get(stream, [])}
         for stream, batches in streams.items()
     ]
+
+
+def waits(batch: dict[str, Any]) -> bool:
+    """Whether the gate lets a batch of the report through and it is not published as judged."""
+    return batch["decision"] in ("publish", "released") and batch["published"] != "as_judged"
+
+
+def _published_batches(client: Any, stream: str) -> set[str]:
+    """The batches of which there are published rows; none where nothing was ever published."""
+    table = f"stg_{stream}__clean"
+    if not rows(client, f"exists table {table}")[0]["result"]:
+        return set()
+    return {row["batch_date"] for row in rows(client, _PUBLISHED_ROWS_SQL.format(stream=stream))}
 
 
 def _read_trends(client: Any, labels: dict[str, dict[str, str]]) -> dict[str, list[dict[str, Any]]]:

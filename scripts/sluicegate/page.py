@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from sluicegate.masking import visible
+from sluicegate.monitoring import waits
 
 WEEKS = 13  # of the calendar and the plots: a quarter
 _TABLE_BATCHES = 14
@@ -408,6 +409,8 @@ def _batch_title(batch: dict[str, Any], day: datetime.date) -> str:
         parts.append(
             f"{_count(batch['rows_raw'])} rows landed, {_count(batch['rows_rejected'])} rejected."
         )
+    if waits(batch):
+        parts.append("Not published yet, it waits.")
     parts += batch["hold_reasons"]
     return " ".join(parts)
 
@@ -774,7 +777,7 @@ def _stream(stream: dict[str, Any]) -> StreamView:
         without_values=[label for label, plot in plots if plot is None],
         stack=_stack(batches, shown) if shown else None,
         newest=[
-            {**batch, "kind": _kind(batch), "share": _share(batch)}
+            {**batch, "kind": _kind(batch), "share": _share(batch), "waits": waits(batch)}
             for batch in batches[: -rows - 1 : -1]
         ],
         batches=len(batches),

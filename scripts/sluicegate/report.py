@@ -47,7 +47,11 @@ def read_report(
         judged=monitoring.read_judged(client, built.run_id),
         checks=monitoring.read_checks(client),
         incidents=monitoring.read_incidents(client),
-        alerts=monitoring.read_alerts(client) + _test_alerts(built.tests),
+        alerts=(
+            monitoring.read_alerts(client)
+            + waiting_alerts(streams, built.errors, built.tests)
+            + _test_alerts(built.tests)
+        ),
         samples=monitoring.read_samples(
             client,
             {stream["stream"]: stream_contract(project, stream["stream"]) for stream in streams},
@@ -103,6 +107,50 @@ def _alert(severity: str, check: str, message: str, **known: Any) -> dict[str, A
         **unknown,
         **known,
     }
+
+
+def waiting_alerts(
+    streams: list[dict[str, Any]], errors: list[str], tests: list[TestResult]
+) -> list[dict[str, Any]]:
+    """Per stream one alert of the batches that may be published and are not, and why.
+
+    Args:
+        streams: as ``monitoring.read_streams`` gives them.
+        errors, tests: what failed in the run: dbt skips what is built after that.
+    """
+    failed = [f"test {test.name} failed" for test in tests if test.status == "fail"]
+    failed = [name for name in failed if name.split()[1] not in _TOLD_BY_ALERTS]
+    failed += [error.partition(":")[0] for error in errors]
+    more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+    why = ", ".join(failed[:3]) + more if failed else "this run did not build the published tables"
+    alerts = []
+    for stream in streams:
+        waiting = [batch for batch in stream["batches"] if monitoring.waits(batch)]
+        if not waiting:
+            continue
+        days = [batch["batch_date"] for batch in waiting]
+        which = ", ".join(days) if len(days) <= 3 else f"{days[0]} to {days[-1]}"
+        kept = sum(batch["published"] == "earlier" for batch in waiting)
+        now = (
+            "nothing of them is in the published tables"
+            if not kept
+            else "the published tables have what was published before"
+            + ("" if kept == len(waiting) else f" of {kept} of them")
+        )
+        count = "1 batch waits" if len(days) == 1 else f"{len(days)} batches wait"
+        alerts.append(
+            _alert(
+                "CRITICAL",
+                "not_published",
+                f"{count} to be published ({which}): {why}; {now}",
+                stream=stream["stream"],
+                batch_date=days[-1],
+                observed=len(days),
+                limit=0,
+                runbook="docs/runbook.md#dbt-tests",
+            )
+        )
+    return alerts
 
 
 def _test_alerts(tests: list[TestResult]) -> list[dict[str, Any]]:
@@ -201,6 +249,12 @@ def judged_lines(report: dict[str, Any]) -> list[str]:
     if judged["batches"] < 2:
         return []
     lines, warned = [], 0
+    waiting = {
+        (stream["stream"], batch["batch_date"])
+        for stream in report["streams"]
+        for batch in stream["batches"]
+        if monitoring.waits(batch)
+    }
     for batch in judged["failed"]:
         severe = [check for check in batch["checks"] if check["severity"] == "CRITICAL"]
         severe = [check for check in severe if check["status"] != "warn"]
@@ -212,6 +266,8 @@ def judged_lines(report: dict[str, Any]) -> list[str]:
             "hold": "held",
             "released": f"published, released by {batch['released_by']}",
         }.get(batch["decision"], "missing")
+        if (batch["stream"], batch["batch_date"]) in waiting:
+            done = "not published, it waits"
         more = f" (and {len(severe) - 1} more)" if len(severe) > 1 else ""
         lines.append(
             f"  {batch['stream']} {batch['batch_date']} {done}: {severe[0]['message']}{more}"

@@ -49,6 +49,7 @@ def made_batch(day: str, rejected: dict[str, int], rows: int, revenue: float) ->
         "hold_reasons": [],
         "status": "pass",
         "released_by": None,
+        "published": "as_judged",
         "is_missing": False,
     }
 
