@@ -114,6 +114,12 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def _is_somebodys_address(text: str) -> bool:
+    """An address, unless it is that of a service in one's own network: with a port, not public."""
+    address, _, port = text.partition(":")
+    return _is_address(address) and not (port and not ipaddress.ip_address(address).is_global)
+
+
 _LOOKS_LIKE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}[-/]\d{1,2}[-/](\d{4}|\d{2})(?!\d)")
 
 
@@ -190,9 +196,12 @@ _RULES = (
     ),
     _Rule(
         "IP address",
-        # Not after `name/` or `version`: Chrome/120.0.0.0.
-        re.compile(r"(?<![\w.])(?<![A-Za-z]/)(?<!version )\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)"),
-        _is_address,
+        # Not after `name/` or `version` (Chrome/120.0.0.0), nor the host of a web address.
+        re.compile(
+            r"(?<![\w.])(?<![A-Za-z]/)(?<!://)(?<!version )"
+            r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w]|\.\d)"
+        ),
+        _is_somebodys_address,
     ),
     _Rule(
         "phone",

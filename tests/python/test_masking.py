@@ -127,6 +127,10 @@ ORDINARY = [
     "Edg/133.0.6943.98",
     "/collections/mattresses-2025-sale-queen",
     "https://shop.example/products/lux-mattress-2024",
+    # Where a service is: whoever has to repair the connection must read it.
+    "The dbt package hub http://127.0.0.1:9/ cannot be reached",
+    "ClickHouse does not answer at 10.20.0.7:8123: start it",
+    "https://198.51.100.7/hub",
     "data/landing/2025/events_20250226.csv",
     "events_20250101123456.csv",
     "events_2025-02-26T01-38-52.csv.gz",
