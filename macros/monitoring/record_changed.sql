@@ -30,7 +30,7 @@
             stage = '{{ stage }}'
             and (stream, batch_date) not in (select stream, batch_date from {{ relation }})
             and (
-                batch_date > (select max(batch_date) from {{ relation }}) - {{ var('baseline_days') }}
+                batch_date > (select max(batch_date) from {{ relation }}) - {{ var('baseline_days', 63) }}
                 or (stream, batch_date) in (
                     select stream, batch_date from {{ ref('dq_files') }}
                     where status = 'removed'

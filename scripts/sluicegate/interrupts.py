@@ -71,7 +71,10 @@ def _end(number: int) -> None:
     # A progress bar hides the cursor and may stand in the line.
     clear = "\r\x1b[2K\x1b[?25h" if sys.stderr.isatty() else ""
     with suppress(OSError):
-        os.write(2, f"{clear}sluicegate: interrupted: {what}.\n".encode())
+        # The last word: what other threads still write goes nowhere.
+        terminal = os.dup(2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        os.write(terminal, f"{clear}sluicegate: interrupted: {what}.\n".encode())
     _stop_children()
     os._exit(128 + number)
 

@@ -802,7 +802,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(tmp_path_factory.mktemp("baseline_tests"))
     settings = yaml.safe_load((made.folder / "dbt_project.yml").read_text())
     made.write("dbt_project.yml", {**settings, "vars": VARIABLES})
-    (made.folder / "macros").mkdir()
+    (made.folder / "macros").mkdir(exist_ok=True)
     for macro in USED_MACROS:
         shutil.copy(MACROS / macro, made.folder / "macros")
     models: dict[str, list[Any]] = {}

@@ -126,7 +126,7 @@ def test_a_relative_landing_folder_reaches_the_server_as_it_is(
     )
     listings = [sql for sql in server.statements if "file(" in sql]
     assert listings
-    assert all("file('shop/events/events_*'" in sql for sql in listings)
+    assert all("file('shop/events/" in sql for sql in listings)
     # The connection is lost in the midst of the build.
     assert run.returncode == 2, run.stderr
     last = run.stderr.splitlines()[-1]
