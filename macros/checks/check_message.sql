@@ -56,7 +56,7 @@
     toString(if({{ unit }} = 'share', round({{ number }}, 4), if(abs({{ number }}) >= 100, round({{ number }}, 1), round({{ number }}, 2))))
 {%- endmacro %}
 
-{# SQL: a text of dq_metrics, which is fit to be shown (see shown_label), and not too long. #}
+{# SQL: a text of dq_metrics (see shown_label), on one line also where a metric of a user gave it as it came. #}
 {% macro _plain(text) -%}
-    leftUTF8({{ text }}, 200)
+    leftUTF8(replaceRegexpAll({{ text }}, '[\\x00-\\x1F\\x7F]+', ' '), 200)
 {%- endmacro %}

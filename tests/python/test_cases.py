@@ -99,7 +99,7 @@ RIGHT = {
     "p03_ts_naive": published("2025-04-08"),
     "p05_ts_ns": published("2025-04-10"),
     "p06_struct_decimal": published("2025-04-11"),
-    "p08_nullable_null": held("2025-04-13", 9, 3),
+    "p08_nullable_null": published("2025-04-13", 9, 3),
     "p09_date32": held("2025-04-14", 0, 12),
     "p11_double_client": published("2025-04-16"),
     "p12_map": published("2025-04-17"),
