@@ -2,8 +2,9 @@
     The batches that the model being built must (re)build in this statement.
 
     A batch is pending when what the model's parents hold for it, or for a batch of its lookback or
-    lookahead, is not what it was last built from; the ledger dq_batches knows both. Full refresh makes
-    every batch pending.
+    lookahead, is not what it was last built from, or when it waits to be published and was last built by
+    other SQL, rules, checks, contract or variables (see definition); the ledger dq_batches knows all of
+    them. Full refresh makes every batch pending.
 
     Arguments: none; reads the graph (see parents) and the model's config: stream, stage,
                lookback_batches, lookahead_batches.
@@ -95,6 +96,18 @@
             where stream = '{{ node.config.stream }}' and stage = '{{ ledger_stage(node) }}'
             group by batch_date
         )
+        {% set unpublished = unpublished_batches(node.config.stream) if node.config.materialized == 'batches' %}
+        {% if unpublished %}
+        or (
+            batch_date in ({{ unpublished }})
+            and (windowed.batch_date, {{ definition(node) }}) not in (
+                select batch_date, argMax(definition, (entry, recorded_at))
+                from {{ ref('dq_batches') }}
+                where stream = '{{ node.config.stream }}' and stage = '{{ ledger_stage(node) }}'
+                group by batch_date
+            )
+        )
+        {% endif %}
         {% endif %}
 {% endmacro %}
 

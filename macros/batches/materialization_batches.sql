@@ -138,7 +138,8 @@
     {% if batches %}
         {% set entries %}
             insert into {{ ref('dq_batches') }}
-                (stream, stage, batch_date, version, source_version, rule_set_version, rows, run_id, recorded_at, entry)
+                (stream, stage, batch_date, version, source_version, rule_set_version, definition,
+                rows, run_id, recorded_at, entry)
             with
             built as (
                 select
@@ -159,6 +160,7 @@
                 ) as version,
                 done.2 as source_version,
                 '{{ rule_set_version() }}' as rule_set_version,
+                {{ definition(model) }} as definition,
                 ifNull(built.rows, 0) as rows,
                 '{{ invocation_id }}' as run_id,
                 now64(6, 'UTC') as recorded_at,

@@ -10,7 +10,8 @@
     A candidate that also reads the batch after (its lookahead_batches) is not published anew while that
     one is held: what a held batch says of the day before stays out of sight as well.
 
-    A batch that the gate has not decided on as the candidate is now stays pending.
+    A batch that the gate has not decided on as the candidate is now, or that was judged by other SQL,
+    rules, checks, contract or variables than those of this run, stays pending.
 
     Config: stream, stage: as in the materialization `batches`. The model's SQL is
             {{ '{{ published_from(candidate, where, gate) }}' }}.
@@ -43,6 +44,14 @@
     {% set batches = pending_batches(everything=is_new or should_full_refresh()) %}
     {% set batches = _not_before_a_held_one(batches) %}
     {% set decisions = _decisions(batches) %}
+    {% set undecided = batches | rejectattr('batch_date', 'in', decisions) | list %}
+    {% if undecided %}
+        {{ log(
+            model.name ~ ': not judged by the rules of this run and not published: '
+            ~ undecided | map(attribute='batch_date') | join(', ') ~ '; build what comes before it as well',
+            info=true
+        ) }}
+    {% endif %}
     {% set batches = batches | selectattr('batch_date', 'in', decisions) | list %}
     {% set approved = [] %}
     {% for batch in batches if decisions[batch.batch_date] in ('publish', 'released') %}
@@ -97,6 +106,7 @@
                     where decided >= (built[last_other + 1].1, built[last_other + 1].2)
                 )
                 {% endif %}
+                and batch_date not in ({{ judged_otherwise(model) }})
         {% endset %}
         {% for row in run_query(query).rows %}
             {% do decisions.update({row.batch_date: row.decision}) %}

@@ -10,5 +10,6 @@ select
     toUInt64(0) as "rows",
     '' as run_id,
     toDateTime64(0, 6, 'UTC') as recorded_at,
-    toUInt64(0) as entry
+    toUInt64(0) as entry,
+    '' as definition
 where false

@@ -124,6 +124,8 @@ class Gate:
                 node.config.meta["rules"] = [
                     rule for rule in node.config.meta["rules"] if rule["name"] in self.rules
                 ]
+        if self.rules is not None:
+            project.build_flat_graph()
 
     def build(self, *arguments: str, **variables: Any) -> bool:
         """``dbt build`` without the unit tests, which have a test of their own."""

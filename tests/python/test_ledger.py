@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Gate
-from test_publishing import clean, day, decisions, delivery, file_of, without_timestamp
+from test_publishing import clean, day, decisions, delivery, file_of, line, without_timestamp
 
 LEDGERS = {
     "dq_files": ("landed_at",),
@@ -115,8 +115,8 @@ def test_whatever_a_model_reads_makes_it_build_the_batch_again(emptied: Gate) ->
         emptied.write(file_of(number), delivery(number, "ann"))
     assert emptied.models(), emptied.results
     for parent, date in days.items():
-        ((built_from,),) = emptied.query(
-            "select argMax(source_version, entry) from dq_batches "
+        ((built_from, built_by),) = emptied.query(
+            "select argMax(source_version, entry), argMax(definition, entry) from dq_batches "
             f"where stage = '{models[parent][0]}' and batch_date = '{date}'"
         )
         emptied.enter(
@@ -126,6 +126,7 @@ def test_whatever_a_model_reads_makes_it_build_the_batch_again(emptied: Gate) ->
             batch_date=f"toDate('{date}')",
             version="'another'",
             source_version=f"'{built_from}'",
+            definition=f"'{built_by}'",
             recorded_at="now64(6, 'UTC')",
         )
     ((newest,),) = emptied.query("select max(entry) from dq_batches")
@@ -173,3 +174,42 @@ def test_a_correction_that_no_session_shows_reaches_the_published_orders(
     assert emptied.query("select sum(cityHash64(*)) from fct_sessions") == sessions
     assert sold(former) == []
     assert sold("ORD-CORRECTED") == [("A corrected name",)]
+
+
+# What a batch was judged by
+
+
+def with_another_name(number: int) -> str:
+    return line(number, "bad").replace("page_viewed", "page_vanished")
+
+
+def test_what_was_kept_back_is_judged_by_the_rules_of_the_run_that_publishes_it(
+    emptied: Gate,
+) -> None:
+    people = [f"client {number}" for number in range(60)]
+    emptied.rules = ("malformed_line", "invalid_timestamp", "duplicate_event")
+    emptied.write(file_of(1), delivery(1, *people) + with_another_name(1))
+    emptied.write(file_of(2), delivery(2, *people))
+    emptied.write(file_of(3), delivery(3, *people))
+    assert emptied.models(), emptied.results
+    published = clean(emptied)
+    assert published[day(1)] == ["bad", *sorted(people)]
+
+    # Delivered again, evaluated and kept back, as by a test that fails.
+    emptied.write(file_of(2), delivery(2, *people, "zoe") + with_another_name(2))
+    assert emptied.models("--exclude", "config.materialized:published"), emptied.results
+    emptied.rules = (*emptied.rules, "unknown_event_name")
+    emptied.models("--select", "config.materialized:published")
+    assert clean(emptied) == published
+
+    ((newest,),) = emptied.query("select max(entry) from dq_batches")
+    assert emptied.models(), emptied.results
+    assert clean(emptied) == {**published, day(2): sorted([*people, "zoe"])}
+    # Day 3 looks back on day 2 and waited with it; what is published stays.
+    assert emptied.query(
+        "select distinct batch_date from dq_batches "
+        f"where entry > {newest} and stage in ('evaluated', 'published') order by all"
+    ) == [(day(2),), (day(3),)]
+    before = counts(emptied)
+    assert emptied.models(), emptied.results
+    assert counts(emptied) == before
