@@ -67,7 +67,7 @@
 {% endmacro %}
 
 {% macro _relation_of(node) %}
-    {{ return(this.create(database=none, schema=node.schema, identifier=node.alias)) }}
+    {{ return(api.Relation.create(database=none, schema=node.schema, identifier=node.alias)) }}
 {% endmacro %}
 
 {#

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import Gate
+from dbt_common.exceptions import DbtRuntimeError
 from test_publishing import clean, day, decisions, delivery, file_of, line, without_timestamp
 
 LEDGERS = {
@@ -213,3 +216,63 @@ def test_what_was_kept_back_is_judged_by_the_rules_of_the_run_that_publishes_it(
     before = counts(emptied)
     assert emptied.models(), emptied.results
     assert counts(emptied) == before
+
+
+def test_other_checks_or_variables_judge_what_waits_again_and_nothing_that_is_published(
+    emptied: Gate,
+) -> None:
+    for number in (1, 2):
+        emptied.write(file_of(number), delivery(number, "ann", "bea"))
+    assert emptied.models(), emptied.results
+    kept_back = ("--exclude", "config.materialized:published", "resource_type:seed")
+    emptied.write(file_of(2), delivery(2, "ann", "zoe"))
+    assert emptied.models(*kept_back), emptied.results
+
+    def built_again(**variables: Any) -> set[tuple[str, Any]]:
+        ((newest,),) = emptied.query("select max(entry) from dq_batches")
+        assert emptied.models(*kept_back, **variables), emptied.results
+        built = emptied.query(f"select stage, batch_date from dq_batches where entry > {newest}")
+        return {(str(stage), batch) for stage, batch in built}
+
+    # That the file was delivered again is said once, and that it is over.
+    assert ("evaluated", day(2)) not in built_again()
+    assert built_again() == set()
+    judged = {(stage, day(2)) for stage in ("checks", "gate", "incidents")}
+    assert built_again(baseline_days=50) == judged
+    emptied.query(
+        "alter table dq_checks update fail_limit = 0.5 where check_name = 'reject_rate' "
+        "settings mutations_sync = 2"
+    )
+    assert built_again(baseline_days=50) == judged
+    assert built_again(baseline_days=50) == set()
+
+
+# A landed batch has a decision
+
+
+def test_a_landed_batch_of_a_stream_that_nothing_judges_fails_the_run(
+    emptied: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The raw model of a stream is copied, as one who begins another stream does, and no more."""
+    project = emptied.project()
+    copied = copy.deepcopy(project.nodes["model.sluicegate.raw_web_events"])
+    copied.unique_id = "model.sluicegate.raw_orders"
+    copied.name = copied.alias = "raw_orders"
+    copied.relation_name = copied.relation_name.replace("raw_web_events", "raw_orders")
+    copied.fqn = [*copied.fqn[:-1], "raw_orders"]
+    copied.config["stream"] = "orders"
+    project.nodes[copied.unique_id] = copied
+    project.build_flat_graph()
+    monkeypatch.setattr(Gate, "project", lambda _: copy.deepcopy(project))
+    places = {stream: str(emptied.landing / stream) for stream in ("web_events", "orders")}
+    for number, place in enumerate(places.values(), start=1):
+        Path(place).mkdir()
+        emptied.write(f"{Path(place).name}/{file_of(number)}", delivery(number, "ann"))
+
+    # A part of the project leaves batches to the next run, and without rows there are none.
+    assert emptied.models("--select", "raw_orders", landing=places), emptied.results
+    assert emptied.models("--empty", landing=places), emptied.results
+
+    with pytest.raises(DbtRuntimeError, match=r"the gate has no decision on orders: 2025-01-02\."):
+        emptied.models(landing=places)
+    assert decisions(emptied)[day(1)][0] == "publish"
