@@ -8,7 +8,7 @@
 {% macro default__get_where_subquery(relation) -%}
     {%- set where = config.get('where', '') -%}
     {%- if where -%}
-        (select * from {{ relation }} where {{ test_condition(where, relation) }}) dbt_subquery
+        (select * from {{ relation }} where {{ sluicegate.test_condition(where, relation) }}) dbt_subquery
     {%- else -%}
         {{ relation }}
     {%- endif -%}
@@ -26,7 +26,7 @@
 {% macro test_condition(where, relation) -%}
     {%- set newest -%}
         batch_date in (
-            {{ newest_batches(relation.incorporate(path={'identifier': 'dq_batches'})) }}
+            {{ sluicegate.newest_batches(relation.incorporate(path={'identifier': 'dq_batches'})) }}
         )
     {%- endset -%}
     {%- set published -%}

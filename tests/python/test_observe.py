@@ -249,6 +249,7 @@ def observed(mirror: Path, gate_folder: Path) -> Iterator[Observed]:
 def test_it_ends_with_the_gates_exit_code_and_says_where_the_site_is(observed: Observed) -> None:
     assert observed.result.exception is None or isinstance(observed.result.exception, SystemExit)
     report = json.loads((observed.out / "monitoring_report.json").read_text())
+    assert report["status"] != "ERROR", observed.result.output
     expected = {"PASS": 0, "WARN": 0, "FAIL": 1}[report["status"]]
     assert observed.result.exit_code == expected, observed.result.output
     assert observed.result.stdout.splitlines()[-1] == f"site: {observed.site}"
