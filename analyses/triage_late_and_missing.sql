@@ -24,6 +24,7 @@ select
     files_unreadable,
     if(files = 0, null, last_landed_at) as last_landed_at,
     freshness_hours,
-    run_gap_hours
+    run_gap_hours,
+    ledger_ahead_minutes
 from manifest
 order by batch_date desc

@@ -267,6 +267,18 @@ previous_run as (
 
 ),
 
+-- The latest time that any entry bears: one after now tells that a clock was wrong.
+latest_entry as (
+
+    select max(arrayJoin([landed_at, recorded_at, acknowledged_at, started_at])) as written_at
+    from (select max(landed_at) as landed_at from {{ ref('dq_files') }}) as files
+    cross join (select max(recorded_at) as recorded_at from {{ ref('dq_batches') }}) as batches
+    cross join (select max(acknowledged_at) as acknowledged_at from {{ ref('dq_acknowledgements') }})
+        as acknowledgements
+    cross join (select max(started_at) as started_at from {{ ref('dq_runs') }}) as runs
+
+),
+
 final as (
 
     select
@@ -328,12 +340,18 @@ final as (
             )),
             0
         ) as run_gap_hours,
+        if(
+            is_newest,
+            toUInt32(greatest(dateDiff('minute', now64(6, 'UTC'), latest_entry.written_at), 0)),
+            0
+        ) as ledger_ahead_minutes,
         if(is_expected, due_at, null) as due_at,
         first_landed_at,
         last_landed_at,
         batch_date
     from dated
     cross join previous_run
+    cross join latest_entry
 
 )
 
@@ -349,6 +367,7 @@ select
         -- Apart: no batch is judged again because this version looks at more than the one before.
         if(empty(files_differing), '', toString(cityHash64(files_differing))),
         if(empty(files_undated), '', toString(cityHash64(files_undated))),
+        if(ledger_ahead_minutes = 0, '', 'ahead'),
         if(empty(files_left_alone), '', toString(cityHash64(files_left_alone)))
     ) as fingerprint
 from final

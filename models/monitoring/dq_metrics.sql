@@ -63,6 +63,7 @@ manifest as (
                 ('columns_reordered', '', toFloat64(is_reordered), ''),
                 ('freshness_hours', '', toFloat64(freshness_hours), ''),
                 ('run_gap_hours', '', toFloat64(run_gap_hours), ''),
+                ('ledger_ahead_minutes', '', toFloat64(ledger_ahead_minutes), ''),
                 ('files_unreadable', '', toFloat64(length(files_unreadable)), ''),
                 ('files_differing', '', toFloat64(length(files_differing)), '')
             ],

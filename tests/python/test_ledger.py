@@ -78,6 +78,31 @@ def test_a_clock_that_was_ahead_delays_nothing(emptied: Gate) -> None:
     assert clean(emptied).get(day(3), []) == []
 
 
+def told_of_the_future(gate: Gate) -> list[Any]:
+    return gate.query(
+        "select toDayOfMonth(batch_date), toString(status), observed > 5 from dq_check_results "
+        "where check_name = 'ledger_in_the_future' and status != 'pass' order by all"
+    )
+
+
+def test_a_ledger_that_lies_in_the_future_is_told_until_the_clock_has_caught_up(
+    emptied: Gate,
+) -> None:
+    for number in (1, 2):
+        emptied.write(file_of(number), delivery(number, "ann", "bob"))
+    assert emptied.models(), emptied.results
+    assert told_of_the_future(emptied) == []
+    clock_was_ahead(emptied, hours=2)
+    assert emptied.models(), emptied.results
+    assert told_of_the_future(emptied) == [(2, "warn", True)]
+    before = counts(emptied)
+    assert emptied.models(), emptied.results
+    assert counts(emptied) == before
+    clock_was_ahead(emptied, hours=-2)
+    assert emptied.models(), emptied.results
+    assert told_of_the_future(emptied) == []
+
+
 # What a model was built from
 
 
