@@ -267,15 +267,28 @@ previous_run as (
 
 ),
 
--- The latest time that any entry bears: one after now tells that a clock was wrong.
+times_written as (
+
+    select landed_at as written_at from {{ ref('dq_files') }}
+
+    union all
+
+    select recorded_at as written_at from {{ ref('dq_batches') }}
+
+    union all
+
+    select acknowledged_at as written_at from {{ ref('dq_acknowledgements') }}
+
+    union all
+
+    select started_at as written_at from {{ ref('dq_runs') }}
+
+),
+
+-- One after now tells that a clock was wrong.
 latest_entry as (
 
-    select max(arrayJoin([landed_at, recorded_at, acknowledged_at, started_at])) as written_at
-    from (select max(landed_at) as landed_at from {{ ref('dq_files') }}) as files
-    cross join (select max(recorded_at) as recorded_at from {{ ref('dq_batches') }}) as batches
-    cross join (select max(acknowledged_at) as acknowledged_at from {{ ref('dq_acknowledgements') }})
-        as acknowledgements
-    cross join (select max(started_at) as started_at from {{ ref('dq_runs') }}) as runs
+    select max(written_at) as written_at from times_written
 
 ),
 
