@@ -44,11 +44,11 @@
     {% set batches = pending_batches(everything=is_new or should_full_refresh()) %}
     {% set batches = _not_before_a_held_one(batches) %}
     {% set decisions = _decisions(batches) %}
-    {% set undecided = batches | rejectattr('batch_date', 'in', decisions) | list %}
+    {% set undecided = _with_candidate(batches | rejectattr('batch_date', 'in', decisions) | list) %}
     {% if undecided %}
         {{ log(
             model.name ~ ': not judged by the rules of this run and not published: '
-            ~ undecided | map(attribute='batch_date') | join(', ') ~ '; build what comes before it as well',
+            ~ undecided | join(', ') ~ '; build what comes before it as well',
             info=true
         ) }}
     {% endif %}
@@ -113,6 +113,21 @@
         {% endfor %}
     {% endif %}
     {{ return(decisions) }}
+{% endmacro %}
+
+{# The dates of those of the batches that the candidate was built for: of a missing one there is nothing to publish. #}
+{% macro _with_candidate(batches) %}
+    {% if not batches %}{{ return([]) }}{% endif %}
+    {% set query %}
+        select distinct toString(batch_date) as batch_date
+        from {{ ref('dq_batches') }}
+        where
+            stream = '{{ model.config.stream }}'
+            and stage = '{{ ledger_stage(_node(model.config.candidate)) }}'
+            and batch_date in ('{{ batches | map(attribute='batch_date') | join("', '") }}')
+        order by batch_date
+    {% endset %}
+    {{ return(run_query(query).rows | map(attribute='batch_date') | list) }}
 {% endmacro %}
 
 {# Those of the batches that may be published now; the others stay pending. #}

@@ -659,7 +659,8 @@ class Project:
         self.write(
             "dbt_project.yml",
             {
-                "name": "throw_away",
+                # The macros call one another by the name of their package.
+                "name": "sluicegate",
                 "profile": "throw_away",
                 "flags": {
                     "send_anonymous_usage_stats": False,

@@ -22,6 +22,12 @@ FIRST_DATE = datetime.date(2025, 1, 1)
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
+def not_ignored() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, and tests may run there."""
+    for asked in EXIT_CODES:
+        signal.signal(asked, signal.SIG_DFL)
+
+
 @contextmanager
 def started(gate: Gate, *arguments: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
     """A command in a process of its own, which ends with this block whatever happens."""
@@ -32,6 +38,7 @@ def started(gate: Gate, *arguments: str, before: str = "") -> Iterator[subproces
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=not_ignored,
     ) as process:
         try:
             yield process
