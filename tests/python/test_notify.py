@@ -821,7 +821,9 @@ def test_a_receiver_gets_the_message_after_the_time_that_it_asks_for(
     assert time.monotonic() - begin >= 0.9
 
 
-@pytest.mark.parametrize("asks", ["3600", "9" * 40, in_seconds(3600)])
+@pytest.mark.parametrize(
+    "asks", ["3600", "9" * 40, in_seconds(3600)], ids=["seconds", "endless", "date"]
+)
 def test_a_receiver_that_asks_for_too_long_gets_the_message_with_the_next_run(
     web: Web, asks: str
 ) -> None:
